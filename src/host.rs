@@ -1,0 +1,72 @@
+//! What is asked of Envoy, each call in one place.
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, LogLevel, Status};
+
+/// The plugin configuration as Envoy has it; empty if there is none.
+pub(crate) fn plugin_configuration() -> Result<Vec<u8>, String> {
+    hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX)
+        .map(Option::unwrap_or_default)
+        .map_err(|status| format!("Envoy did not hand it over: {status:?}"))
+}
+
+/// The name of the filter chain that the connection came in by; none if it has no name.
+pub(crate) fn filter_chain_name() -> Option<String> {
+    let name = hostcalls::get_property(vec!["xds", "filter_chain_name"]).ok()??;
+    String::from_utf8(name).ok()
+}
+
+/// Whether Envoy's log level, which may change at any time, lets debug lines through. Asking is
+/// cheaper than making a line that nobody reads.
+pub(crate) fn logs_debug() -> bool {
+    matches!(
+        hostcalls::get_log_level(),
+        Ok(LogLevel::Trace | LogLevel::Debug)
+    )
+}
+
+/// The call that names the cluster which tcp_proxy connects to, encoded beforehand.
+#[derive(Clone, Debug)]
+pub(crate) struct SetCluster {
+    arguments: Vec<u8>,
+}
+
+impl SetCluster {
+    /// Encodes `envoy.source.extensions.common.wasm.SetEnvoyFilterStateArguments`: 1 = path,
+    /// 2 = value; 3 = span stays at its default, the life of the filter chain.
+    pub(crate) fn new(cluster: &str) -> Self {
+        let mut arguments = Vec::new();
+        string_field(&mut arguments, 0x0a, "envoy.tcp_proxy.cluster");
+        string_field(&mut arguments, 0x12, cluster);
+        Self { arguments }
+    }
+
+    /// Works only while the tcp_proxy has a single `cluster`: with `weighted_clusters` Envoy
+    /// ignores it and reports success.
+    pub(crate) fn call(&self) -> Result<(), String> {
+        hostcalls::call_foreign_function("set_envoy_filter_state", Some(&self.arguments))
+            .map(|_| ())
+            .map_err(|status| match status {
+                Status::NotFound => {
+                    "this Envoy has no set_envoy_filter_state for envoy.tcp_proxy.cluster".into()
+                }
+                status => format!("set_envoy_filter_state: {status:?}"),
+            })
+    }
+}
+
+/// Appends a protobuf field of wire type 2: tag, length as a varint, bytes.
+fn string_field(out: &mut Vec<u8>, tag: u8, text: &str) {
+    out.push(tag);
+    let mut rest = text.len();
+    loop {
+        let [low, ..] = rest.to_le_bytes();
+        rest >>= 7;
+        if rest == 0 {
+            out.push(low & 0x7f);
+            break;
+        }
+        out.push(low | 0x80);
+    }
+    out.extend_from_slice(text.as_bytes());
+}

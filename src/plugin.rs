@@ -1,0 +1,68 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use fastrand::Rng;
+use proxy_wasm::traits::{Context, RootContext, StreamContext};
+use proxy_wasm::types::ContextType;
+use waypoint_l4_config::parse;
+use waypoint_l4_route::Table;
+
+use crate::connection::Connection;
+use crate::{entropy, host};
+
+/// One configuration of the plugin on one worker; Envoy makes a new one for each update, and the
+/// connections of the old one keep it until they end.
+#[derive(Default)]
+pub(crate) struct Plugin {
+    active: Option<Rc<Active>>,
+}
+
+/// What the connections of a configuration share.
+pub(crate) struct Active {
+    pub(crate) table: Table<host::SetCluster>,
+    /// Seeded once, so that a draw costs no host call.
+    pub(crate) random: RefCell<Rng>,
+}
+
+impl Context for Plugin {}
+
+impl RootContext for Plugin {
+    /// On `false` Envoy keeps the last good configuration, whatever the `failStrategy`.
+    fn on_configure(&mut self, _size: usize) -> bool {
+        match activate() {
+            Ok(active) => {
+                self.active = Some(Rc::new(active));
+                true
+            }
+            Err(error) => {
+                log::error!("waypoint-l4: configuration refused: {error}");
+                false
+            }
+        }
+    }
+
+    fn create_stream_context(&self, _id: u32) -> Option<Box<dyn StreamContext>> {
+        Some(Box::new(Connection::new(self.active.clone())))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::StreamContext)
+    }
+}
+
+fn activate() -> Result<Active, String> {
+    let json = host::plugin_configuration()?;
+    let config = parse(&json).map_err(|error| error.to_string())?;
+    let revision = config.revision.clone();
+    let table = Table::new(config, host::SetCluster::new).map_err(|error| error.to_string())?;
+    let random = RefCell::new(Rng::with_seed(entropy::seed()?));
+    log::info!(
+        "waypoint-l4 {} ({}): configured, revision {}, {} chains, {} rules",
+        env!("CARGO_PKG_VERSION"),
+        env!("GIT_HASH"),
+        revision.as_deref().unwrap_or("none"),
+        table.len(),
+        table.rules(),
+    );
+    Ok(Active { table, random })
+}
