@@ -12,7 +12,6 @@ WASM_BINDGEN_VERSION := 0.2.130
 TOOLS := target/tools
 WASM := target/waypoint-l4.wasm
 CLI := target/release/waypoint-l4
-TESTBED := target/release/waypoint-l4-testbed
 WASM_TARGET := wasm32-unknown-unknown
 # Paths of the machine that builds have no place in what is shipped.
 REMAP := target.$(WASM_TARGET).rustflags=["--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo","--remap-path-prefix=$(CURDIR)=waypoint-l4"]
@@ -40,19 +39,23 @@ wasm: $(TOOLS)/wasm-target $(TOOLS)/binaryen-$(BINARYEN_VERSION)
 cli:
 	cargo build --locked --release -p waypoint-l4-cli
 
+.PHONY: testbed
+testbed:
+	cargo build --locked --release -p waypoint-l4-testbed
+
 ##### What is shown
 
 .PHONY: demo
-demo: setup build ## the main job, played on a real Envoy: TCP traffic shifting with no connection cut
-	cargo run --locked --release -p waypoint-l4-testbed --bin demo
+demo: setup build testbed ## the main job, played on a real Envoy: TCP traffic shifting, no connection cut
+	target/release/demo
 
 .PHONY: compose
-compose: build compose-base ## the 90/10 check through docker compose
+compose: setup build testbed ## the 90/10 check through docker compose; ENVOY_IMAGE=... names the base image
 	scripts/compose.sh
 
 .PHONY: compose-base
-compose-base: ## builds the Envoy base image from the local binary, for where no image can be pulled
-	scripts/compose-base.sh
+compose-base: setup testbed ## the base image waypoint-l4-envoy, for where no image can be pulled
+	scripts/compose-base.sh waypoint-l4-envoy:$(ENVOY_VERSION)
 
 ##### What is tested
 
@@ -97,7 +100,7 @@ $(TOOLS)/binaryen-$(BINARYEN_VERSION):
 
 $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION):
 	@mkdir -p $(TOOLS)
-	cargo install --locked --root $(TOOLS) wasm-bindgen-cli --version $(WASM_BINDGEN_VERSION)
+	cargo install --root $(TOOLS) wasm-bindgen-cli --version $(WASM_BINDGEN_VERSION)
 	@touch $@
 
 $(TOOLS)/envoy-$(ENVOY_VERSION): envoy/VERSION

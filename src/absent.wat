@@ -6,7 +6,6 @@
 ;; here; each traps. tests/lean.rs fails if one is missing after an update of proxy-wasm.
 (module
   (func (export "proxy_close_stream") (param i32) (result i32) unreachable)
-  (func (export "proxy_continue_stream") (param i32) (result i32) unreachable)
   (func (export "proxy_dequeue_shared_queue") (param i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_done") (result i32) unreachable)
   (func (export "proxy_enqueue_shared_queue") (param i32 i32 i32) (result i32) unreachable)
@@ -26,5 +25,4 @@
   (func (export "proxy_set_buffer_bytes") (param i32 i32 i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_set_property") (param i32 i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_set_shared_data") (param i32 i32 i32 i32 i32) (result i32) unreachable)
-  (func (export "proxy_set_tick_period_milliseconds") (param i32) (result i32) unreachable)
 )

@@ -8,12 +8,13 @@ use crate::plugin::Active;
 
 /// One downstream connection.
 pub(crate) struct Connection {
+    id: u32,
     active: Option<Rc<Active>>,
 }
 
 impl Connection {
-    pub(crate) fn new(active: Option<Rc<Active>>) -> Self {
-        Self { active }
+    pub(crate) fn new(id: u32, active: Option<Rc<Active>>) -> Self {
+        Self { id, active }
     }
 }
 
@@ -23,22 +24,22 @@ impl StreamContext for Connection {
     /// Decides here and now: tcp_proxy has read-disabled the socket and picks its cluster right
     /// after, so to wait for bytes would be to wait for ever.
     fn on_new_connection(&mut self) -> Action {
-        if let Some(active) = self.active.take() {
-            route(&active);
+        match self.active.take() {
+            Some(active) => route(self.id, &active),
+            None => Action::Continue,
         }
-        Action::Continue
     }
 }
 
-fn route(active: &Active) {
+fn route(id: u32, active: &Active) -> Action {
     if active.table.is_empty() {
-        return;
+        return Action::Continue;
     }
     let Some(chain) = host::filter_chain_name() else {
-        return;
+        return Action::Continue;
     };
     let Some(listener) = active.table.listener(&chain) else {
-        return;
+        return Action::Continue;
     };
     let draw = active.random.borrow_mut().u64(..);
     let decision = listener.decide(draw);
@@ -49,5 +50,11 @@ fn route(active: &Active) {
         && let Err(error) = set_cluster.call()
     {
         log::error!("{chain}: {decision}: not carried out: {error}");
+        return Action::Continue;
     }
+    if decision.refuses() {
+        active.refusals.add(id);
+        return Action::Pause;
+    }
+    Action::Continue
 }

@@ -1,5 +1,7 @@
 //! What is asked of Envoy, each call in one place.
 
+use std::time::Duration;
+
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, Status};
 
@@ -23,6 +25,30 @@ pub(crate) fn logs_debug() -> bool {
         hostcalls::get_log_level(),
         Ok(LogLevel::Trace | LogLevel::Debug)
     )
+}
+
+/// Has `on_tick` called, within a millisecond, for the plugin of the connection at hand.
+pub(crate) fn start_ticking() {
+    set_tick_period(Duration::from_millis(1));
+}
+
+pub(crate) fn stop_ticking() {
+    set_tick_period(Duration::ZERO);
+}
+
+fn set_tick_period(period: Duration) {
+    if let Err(status) = hostcalls::set_tick_period(period) {
+        log::error!("set_tick_period: {status:?}");
+    }
+}
+
+/// Goes on with a connection that was paused; one that has ended since then is nobody's concern.
+pub(crate) fn resume(connection: u32) {
+    if hostcalls::set_effective_context(connection).is_ok()
+        && let Err(status) = hostcalls::resume_downstream()
+    {
+        log::error!("resume_downstream: {status:?}");
+    }
 }
 
 /// The call that names the cluster which tcp_proxy connects to, encoded beforehand.

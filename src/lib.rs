@@ -20,6 +20,7 @@ mod connection;
 mod entropy;
 mod host;
 mod plugin;
+mod refusals;
 
 use proxy_wasm::types::LogLevel;
 

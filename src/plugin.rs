@@ -8,6 +8,7 @@ use waypoint_l4_config::parse;
 use waypoint_l4_route::Table;
 
 use crate::connection::Connection;
+use crate::refusals::Refusals;
 use crate::{entropy, host};
 
 /// One configuration of the plugin on one worker; Envoy makes a new one for each update, and the
@@ -22,6 +23,7 @@ pub(crate) struct Active {
     pub(crate) table: Table<host::SetCluster>,
     /// Seeded once, so that a draw costs no host call.
     pub(crate) random: RefCell<Rng>,
+    pub(crate) refusals: Refusals,
 }
 
 impl Context for Plugin {}
@@ -41,8 +43,14 @@ impl RootContext for Plugin {
         }
     }
 
-    fn create_stream_context(&self, _id: u32) -> Option<Box<dyn StreamContext>> {
-        Some(Box::new(Connection::new(self.active.clone())))
+    fn on_tick(&mut self) {
+        if let Some(active) = &self.active {
+            active.refusals.on_tick();
+        }
+    }
+
+    fn create_stream_context(&self, id: u32) -> Option<Box<dyn StreamContext>> {
+        Some(Box::new(Connection::new(id, self.active.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -64,5 +72,9 @@ fn activate() -> Result<Active, String> {
         table.len(),
         table.rules(),
     );
-    Ok(Active { table, random })
+    Ok(Active {
+        table,
+        random,
+        refusals: Refusals::default(),
+    })
 }

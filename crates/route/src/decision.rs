@@ -34,6 +34,15 @@ impl<'a, P> Decision<'a, P> {
             Self::Refuse { prepared, .. } => Some(prepared),
         }
     }
+
+    /// Whether the connection is to be closed.
+    pub fn refuses(&self) -> bool {
+        match self {
+            Self::Default => false,
+            Self::Backend { backend, .. } => matches!(backend.target, Target::Refuse(_)),
+            Self::Refuse { .. } => true,
+        }
+    }
 }
 
 impl<P> fmt::Display for Decision<'_, P> {

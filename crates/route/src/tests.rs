@@ -111,6 +111,7 @@ fn decisions_say_where_a_connection_goes() {
         let decision = table.listener("a").unwrap().decide(1 << 40);
         assert_eq!(decision.to_string(), line);
         assert_eq!(decision.prepared(), Some(&cluster.to_string()));
+        assert_eq!(decision.refuses(), line.contains("refused"));
     }
     let left_alone = table(r#"{"chain":"a"}"#);
     assert_eq!(decide(&left_alone, "a"), "default");
