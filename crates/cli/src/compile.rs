@@ -1,0 +1,141 @@
+//! `waypoint-l4 compile`.
+
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, ValueEnum, error};
+use waypoint_l4_compile::{
+    ClusterDomain, FailStrategy, ImageUrl, ObjectName, Options, Output, UnknownKinds, compile,
+};
+
+use crate::files::{STDIN, sources};
+
+/// Compile TCPRoutes into a WasmPlugin for each waypoint.
+///
+/// Reads TCPRoutes, Services, Gateways and Namespaces; other objects of Kubernetes and Istio may be
+/// among them. Writes the manifests to standard output, and to standard error what has no effect.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// A file of YAML or JSON, a directory of them, or - for standard input
+    #[arg(
+        short = 'f',
+        long = "filename",
+        required = true,
+        value_name = "FILE|DIR|-"
+    )]
+    filenames: Vec<PathBuf>,
+
+    /// Read directories with all that is below them
+    #[arg(short = 'R', long)]
+    recursive: bool,
+
+    /// What to write: a WasmPlugin for each waypoint, or the bare configuration of one
+    #[arg(long, value_enum, default_value_t)]
+    output: OutputName,
+
+    /// Where waypoints load the filter from: oci://, https://, http:// or file://
+    #[arg(long, value_name = "URL", default_value_t)]
+    image: ImageUrl,
+
+    /// What becomes of connections while the filter cannot be loaded: FAIL_OPEN sends them to the
+    /// Service that the client asked for, FAIL_CLOSE refuses them
+    #[arg(long, value_enum, default_value_t, ignore_case = true)]
+    fail_strategy: FailStrategyName,
+
+    /// Write only what is for this waypoint
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    waypoint: Option<ObjectName>,
+
+    /// The DNS domain of the cluster
+    #[arg(long, value_name = "DOMAIN", default_value_t)]
+    cluster_domain: ClusterDomain,
+
+    /// Leave out objects of unknown kinds with a note
+    #[arg(long)]
+    ignore_unknown_kinds: bool,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum OutputName {
+    #[default]
+    #[value(name = "wasmplugin")]
+    WasmPlugin,
+    Config,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum FailStrategyName {
+    #[default]
+    #[value(name = "FAIL_OPEN")]
+    FailOpen,
+    #[value(name = "FAIL_CLOSE")]
+    FailClose,
+}
+
+impl Arguments {
+    fn options(&self) -> Options {
+        Options {
+            output: match self.output {
+                OutputName::WasmPlugin => Output::WasmPlugin,
+                OutputName::Config => Output::Config,
+            },
+            image: self.image.clone(),
+            fail_strategy: match self.fail_strategy {
+                FailStrategyName::FailOpen => FailStrategy::FailOpen,
+                FailStrategyName::FailClose => FailStrategy::FailClose,
+            },
+            waypoint: self.waypoint.clone(),
+            cluster_domain: self.cluster_domain.clone(),
+            unknown_kinds: if self.ignore_unknown_kinds {
+                UnknownKinds::Note
+            } else {
+                UnknownKinds::Refuse
+            },
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let stdin = arguments.filenames.iter().filter(|name| **name == *STDIN);
+    if stdin.count() > 1 {
+        let message = "standard input (-f -) can be read only once";
+        crate::Arguments::command()
+            .error(error::ErrorKind::ArgumentConflict, message)
+            .exit();
+    }
+    let sources = sources(&arguments.filenames, arguments.recursive);
+    match compile(&sources, &arguments.options()) {
+        Ok(compiled) => {
+            for note in compiled.notes {
+                report(&format!("note: {note}"));
+            }
+            print(&compiled.manifests)
+        }
+        Err(refused) => {
+            for invalid in refused.0 {
+                report(&format!("error: {invalid}"));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print(manifests: &str) -> ExitCode {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(manifests.as_bytes());
+    match written.and_then(|()| stdout.flush()) {
+        // Who reads it has seen enough, like `head`.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&format!("error: standard output: {error}"));
+            ExitCode::FAILURE
+        }
+        Ok(()) => ExitCode::SUCCESS,
+    }
+}
+
+/// Unlike `eprintln!` it does not panic where nobody can be told.
+fn report(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

@@ -1,0 +1,37 @@
+//! The command line: `waypoint-l4 compile`.
+//!
+//! Manifests go to standard output, notes and errors to standard error. The exit code is 0, or 1
+//! where the input was refused, or 2 where the arguments were wrong.
+
+mod compile;
+mod files;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// L4 traffic management for Istio ambient waypoints.
+#[derive(Parser)]
+#[command(name = "waypoint-l4", version = VERSION, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Compile(compile::Arguments),
+}
+
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("WAYPOINT_L4_COMMIT"),
+    ")"
+);
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Compile(arguments) => compile::run(&arguments),
+    }
+}

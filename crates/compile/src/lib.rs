@@ -1,0 +1,121 @@
+//! The compiler: Kubernetes objects in, WasmPlugins for Istio's waypoints out.
+//!
+//! Serves TCPRoutes of the Gateway API whose parents are Services (GAMMA). It is pure: no files, no
+//! cluster, no clock; the same objects give the same bytes, in whatever order they come.
+//!
+//! ```text
+//! Source ──manifests──> Objects ──────────────> Plan ──────────> WasmPlugin
+//!          YAML, JSON    Route, Service,         per waypoint:    or its bare
+//!                        Gateway, Namespace      listeners        plugin configuration
+//!                             │                    │
+//!                          Refused               Notes
+//! ```
+//!
+//! There are two ways to be told that something is amiss. Input that is wrong is [`Refused`] as a
+//! whole, with everything that is wrong with it. Input that is right but does not do all that it
+//! says (a backend that does not exist, a route that another outranks) is compiled, and a [`Note`]
+//! names what has no effect.
+
+mod backend;
+mod cluster;
+mod error;
+mod kind;
+mod manifest;
+mod note;
+mod object;
+mod objects;
+mod parent;
+mod plan;
+mod plugin;
+mod protocol;
+mod route;
+mod service;
+mod waypoint;
+
+pub use cluster::{ClusterDomain, InvalidClusterDomain};
+pub use error::{Fault, InvalidManifest, InvalidOutput, Refused};
+pub use manifest::{Place, Source};
+pub use note::{Note, Remark};
+pub use object::{InvalidName, ObjectId, ObjectName};
+pub use objects::{Objects, UnknownKinds};
+pub use plan::{Backend, Listener, Plan, Refusal, Rule, Target};
+pub use plugin::{FailStrategy, ImageUrl, InvalidImageUrl};
+pub use route::Route;
+pub use service::{Addressing, Service};
+pub use waypoint::{Gateway, Namespace, NoWaypoint};
+
+/// What to make of the manifests.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub output: Output,
+    pub image: ImageUrl,
+    pub fail_strategy: FailStrategy,
+    /// Only this one.
+    pub waypoint: Option<ObjectName>,
+    pub cluster_domain: ClusterDomain,
+    pub unknown_kinds: UnknownKinds,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Output {
+    /// A WasmPlugin for each waypoint, as YAML documents.
+    #[default]
+    WasmPlugin,
+    /// The plugin configuration of one waypoint, as JSON.
+    Config,
+}
+
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// What to apply; empty if there is no waypoint.
+    pub manifests: String,
+    pub notes: Vec<Note>,
+}
+
+/// Compiles manifests.
+pub fn compile(sources: &[Source], options: &Options) -> Result<Compiled, Refused> {
+    let objects = Objects::read(sources, options.unknown_kinds)?;
+    let plan = Plan::new(&objects, &options.cluster_domain);
+    let manifests = output(&plan, options).map_err(|fault| InvalidManifest {
+        place: None,
+        object: None,
+        fault,
+    })?;
+    Ok(Compiled {
+        manifests,
+        notes: plan.notes,
+    })
+}
+
+fn output(plan: &Plan, options: &Options) -> Result<String, Fault> {
+    let known = || plan.waypoints.keys().cloned().collect();
+    let chosen = match &options.waypoint {
+        None => plan.waypoints.iter().collect(),
+        Some(wanted) => match plan.waypoints.get_key_value(wanted) {
+            Some(waypoint) => vec![waypoint],
+            None => {
+                return Err(Fault::NoSuchWaypoint {
+                    wanted: wanted.clone(),
+                    known: known(),
+                });
+            }
+        },
+    };
+    if options.output == Output::Config && chosen.len() > 1 {
+        return Err(Fault::SeveralWaypoints { known: known() });
+    }
+    let mut documents = Vec::new();
+    for (waypoint, listeners) in chosen {
+        let document = match options.output {
+            Output::Config => plugin::plugin_config(listeners),
+            Output::WasmPlugin => {
+                plugin::wasm_plugin(waypoint, listeners, &options.image, options.fail_strategy)
+            }
+        };
+        documents.push(document.map_err(|cause| Fault::InvalidOutput {
+            waypoint: waypoint.clone(),
+            cause,
+        })?);
+    }
+    Ok(documents.join("---\n"))
+}

@@ -1,0 +1,233 @@
+//! Reading of everything: sources in, the objects that matter out, or all that is wrong with them.
+
+use std::collections::BTreeMap;
+
+use gateway_api::experimental::tcproutes::TcpRouteSpec;
+use gateway_api::gateways::GatewaySpec;
+use k8s_openapi::api::core::v1::{NamespaceSpec, ServiceSpec};
+use serde_json::{Map, Value};
+
+use crate::error::{Fault, InvalidManifest, Refused};
+use crate::kind::{Role, RouteVersion, role};
+use crate::manifest::{Manifest, Place, Source, manifests};
+use crate::note::{Notes, Remark};
+use crate::object::{self, ObjectId, ObjectName, Typed};
+use crate::{Gateway, Namespace, Route, Service};
+
+/// The objects that decide about routing, parsed.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    pub(crate) routes: BTreeMap<ObjectName, Route>,
+    pub(crate) services: BTreeMap<ObjectName, Service>,
+    pub(crate) gateways: BTreeMap<ObjectName, Gateway>,
+    pub(crate) namespaces: BTreeMap<String, Namespace>,
+    pub(crate) notes: Notes,
+}
+
+/// What to do with an object of a kind that nobody here has heard of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownKinds {
+    #[default]
+    Refuse,
+    /// Leave it out with a note; still refused where the kind looks like a misspelt one.
+    Note,
+}
+
+impl Objects {
+    pub fn read(sources: &[Source], unknown_kinds: UnknownKinds) -> Result<Self, Refused> {
+        let mut reading = Reading::default();
+        let mut none = true;
+        for (place, manifest) in sources.iter().flat_map(manifests) {
+            none = false;
+            match manifest {
+                Ok(manifest) => reading.take(&place, manifest, unknown_kinds),
+                Err(fault) => {
+                    reading.lost = true;
+                    reading.refuse(&place, None, vec![fault]);
+                }
+            }
+        }
+        if none {
+            return Err(Refused::from(InvalidManifest {
+                place: None,
+                object: None,
+                fault: Fault::NoManifests,
+            }));
+        }
+        reading.check_parents();
+        if !reading.invalid.is_empty() {
+            return Err(Refused(reading.invalid));
+        }
+        Ok(reading.objects)
+    }
+}
+
+#[derive(Default)]
+struct Reading {
+    objects: Objects,
+    invalid: Vec<InvalidManifest>,
+    /// Where each object was first seen, and what it said.
+    seen: BTreeMap<ObjectId, (Place, Map<String, Value>)>,
+    /// Whether there is a manifest that could not even be told what it is.
+    lost: bool,
+}
+
+impl Reading {
+    fn take(&mut self, place: &Place, manifest: Manifest, unknown_kinds: UnknownKinds) {
+        let role = match role(&manifest.api_version, &manifest.kind) {
+            Ok(Role::Bystander) => return,
+            Ok(role) => role,
+            Err(Fault::UnknownKind {
+                ignorable: true, ..
+            }) if unknown_kinds == UnknownKinds::Note => {
+                let remark = Remark::UnknownKind {
+                    api_version: manifest.api_version.clone(),
+                };
+                return self.objects.notes.add(Some(stranger(&manifest)), remark);
+            }
+            Err(fault) => return self.refuse(place, None, vec![fault]),
+        };
+        let name = match object::name(&manifest.kind, &manifest.content) {
+            Ok(name) => name,
+            Err(fault) => {
+                self.lost = true;
+                return self.refuse(place, None, vec![fault]);
+            }
+        };
+        let mut id = ObjectId::new(&manifest.kind, &name);
+        if role == Role::Namespace {
+            id.namespace = None;
+        }
+        let checks = [
+            object::label("metadata.namespace", &name.namespace),
+            object::subdomain("metadata.name", &name.name),
+        ];
+        let faults: Vec<_> = checks.into_iter().filter_map(Result::err).collect();
+        if !faults.is_empty() {
+            return self.refuse(place, Some(id), faults);
+        }
+        if let Some((first, content)) = self.seen.get(&id) {
+            if *content != manifest.content {
+                let first = first.clone();
+                self.refuse(place, Some(id), vec![Fault::Duplicate { first }]);
+            }
+            return;
+        }
+        let seen = (place.clone(), manifest.content.clone());
+        self.seen.insert(id.clone(), seen);
+        let content = &manifest.content;
+        let added = match role {
+            Role::TcpRoute(version) => self.add_route(&id, name, version, content),
+            Role::Service => self.add_service(name, content),
+            Role::Gateway => self.add_gateway(name, content),
+            Role::Namespace => self.add_namespace(name.name, content),
+            Role::NotHonoured | Role::Bystander => {
+                let remark = Remark::NotHonoured { path: None };
+                self.objects.notes.add(Some(id.clone()), remark);
+                Ok(())
+            }
+        };
+        if let Err(faults) = added {
+            self.refuse(place, Some(id), faults);
+        }
+    }
+
+    fn refuse(&mut self, place: &Place, object: Option<ObjectId>, faults: Vec<Fault>) {
+        for fault in faults {
+            self.invalid.push(InvalidManifest {
+                place: Some(place.clone()),
+                object: object.clone(),
+                fault,
+            });
+        }
+    }
+
+    fn add_route(
+        &mut self,
+        id: &ObjectId,
+        name: ObjectName,
+        version: RouteVersion,
+        content: &Map<String, Value>,
+    ) -> Result<(), Vec<Fault>> {
+        let mut typed = Typed::<TcpRouteSpec>::read(content)?;
+        for path in std::mem::take(&mut typed.unknown) {
+            let remark = Remark::UnknownField { path };
+            self.objects.notes.add(Some(id.clone()), remark);
+        }
+        let route = typed.parse(|object| Route::parse(name.clone(), version, object))?;
+        self.objects.routes.insert(name, route);
+        Ok(())
+    }
+
+    fn add_service(
+        &mut self,
+        name: ObjectName,
+        content: &Map<String, Value>,
+    ) -> Result<(), Vec<Fault>> {
+        let typed = Typed::<ServiceSpec>::read(content)?;
+        let service = typed.parse(|object| Service::parse(name.clone(), object))?;
+        self.objects.services.insert(name, service);
+        Ok(())
+    }
+
+    fn add_gateway(
+        &mut self,
+        name: ObjectName,
+        content: &Map<String, Value>,
+    ) -> Result<(), Vec<Fault>> {
+        let typed = Typed::<GatewaySpec>::read(content)?;
+        let gateway = typed.parse(|object| Gateway::parse(name.clone(), object))?;
+        self.objects.gateways.insert(name, gateway);
+        Ok(())
+    }
+
+    fn add_namespace(
+        &mut self,
+        name: String,
+        content: &Map<String, Value>,
+    ) -> Result<(), Vec<Fault>> {
+        let typed = Typed::<NamespaceSpec>::read(content)?;
+        let namespace = typed.parse(|object| Namespace::parse(&name, &object))?;
+        self.objects.namespaces.insert(name, namespace);
+        Ok(())
+    }
+
+    /// A producer route's Service must be there: without it nothing can be said about its ports or
+    /// its waypoint, and a route left out for a forgotten file would go unnoticed.
+    fn check_parents(&mut self) {
+        if self.lost {
+            return;
+        }
+        for route in self.objects.routes.values() {
+            let id = ObjectId::new("TCPRoute", &route.name);
+            for (index, parent) in route.parents.iter().enumerate() {
+                let service = ObjectId::new("Service", &parent.name);
+                let producer = parent.is_service() && parent.name.namespace == route.name.namespace;
+                if producer && !self.seen.contains_key(&service) {
+                    self.invalid.push(InvalidManifest {
+                        place: self.seen.get(&id).map(|(place, _)| place.clone()),
+                        object: Some(id.clone()),
+                        fault: Fault::NoParentService {
+                            path: format!("spec.parentRefs[{index}]"),
+                            service: parent.name.clone(),
+                        },
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// An object of an unknown kind, which may have no namespace and need not have a name.
+fn stranger(manifest: &Manifest) -> ObjectId {
+    let metadata = manifest.content.get("metadata");
+    let field = |name| {
+        let text = metadata.and_then(|metadata| metadata.get(name)?.as_str());
+        text.map(str::to_owned)
+    };
+    ObjectId {
+        kind: manifest.kind.clone(),
+        namespace: field("namespace"),
+        name: field("name").unwrap_or_else(|| String::from("(without name)")),
+    }
+}

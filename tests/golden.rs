@@ -1,0 +1,176 @@
+//! Manifests in, manifests and notes out, compared with files.
+//!
+//! Each folder of `testdata/compile` is a case: `input.yaml` (or several files `input*`) compiles
+//! to `output.yaml` with the notes in `notes.txt`. Each folder of `testdata/compile/refused` is
+//! refused with `error.txt`. `REFRESH_GOLDEN=1` writes what is compared with; read the diff.
+
+mod schema;
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+use similar::TextDiff;
+use waypoint_l4_compile::{Options, Source, compile};
+
+/// Cases whose TCPRoutes are not what the schema allows, and compile all the same.
+const OUTSIDE_THE_SCHEMA: [&str; 2] = ["unknown-field", "unapplied-metadata"];
+
+fn main() -> ExitCode {
+    let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/compile");
+    let refused = testdata.join("refused");
+    let mut trials = Vec::new();
+    for folder in folders(&testdata)
+        .into_iter()
+        .filter(|folder| *folder != refused)
+    {
+        trials.push(trial("compiled", folder, compiled));
+    }
+    for folder in folders(&refused) {
+        trials.push(trial("refused", folder, is_refused));
+    }
+    let none = trials.is_empty();
+    trials.push(Trial::test("there are cases", move || {
+        if none {
+            Err("found none".into())
+        } else {
+            Ok(())
+        }
+    }));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn trial(kind: &str, folder: PathBuf, run: fn(&Path) -> Result<(), Failed>) -> Trial {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    Trial::test(format!("{kind}::{name}"), move || run(&folder))
+}
+
+fn compiled(folder: &Path) -> Result<(), Failed> {
+    only(folder, &["output.yaml", "notes.txt"])?;
+    let sources = inputs(folder)?;
+    if !OUTSIDE_THE_SCHEMA.iter().any(|name| folder.ends_with(name)) {
+        for source in &sources {
+            routes_fit_their_schema(source)?;
+        }
+    }
+    let compiled = compile(&sources, &Options::default()).map_err(|refused| refused.to_string())?;
+    plugins_fit_their_schema(&compiled.manifests)?;
+    let notes = compiled.notes.iter().map(|note| format!("note: {note}\n"));
+    equal(&folder.join("output.yaml"), &compiled.manifests)?;
+    equal(&folder.join("notes.txt"), &notes.collect::<String>())
+}
+
+fn is_refused(folder: &Path) -> Result<(), Failed> {
+    only(folder, &["error.txt"])?;
+    match compile(&inputs(folder)?, &Options::default()) {
+        Ok(compiled) => Err(format!("compiled:\n{}", compiled.manifests).into()),
+        Err(refused) => {
+            let errors = refused
+                .0
+                .iter()
+                .map(|invalid| format!("error: {invalid}\n"));
+            equal(&folder.join("error.txt"), &errors.collect::<String>())
+        }
+    }
+}
+
+fn inputs(folder: &Path) -> Result<Vec<Source>, Failed> {
+    let inputs: Vec<_> = names(folder)?
+        .into_iter()
+        .filter(|name| is_input(name))
+        .collect();
+    if inputs.is_empty() {
+        return Err("no input".into());
+    }
+    let sources = inputs.into_iter().map(|name| Source {
+        content: fs::read(folder.join(&name)).map_err(|error| error.to_string()),
+        name,
+    });
+    Ok(sources.collect())
+}
+
+/// A file that nobody compares is a mistake: a misspelt name, or a leftover.
+fn only(folder: &Path, goldens: &[&str]) -> Result<(), Failed> {
+    for name in names(folder)? {
+        if !is_input(&name) && !goldens.contains(&name.as_str()) {
+            return Err(format!("unknown file {name}").into());
+        }
+    }
+    Ok(())
+}
+
+fn is_input(name: &str) -> bool {
+    let extension = Path::new(name).extension().and_then(OsStr::to_str);
+    name.starts_with("input") && matches!(extension, Some("yaml" | "yml" | "json"))
+}
+
+fn names(folder: &Path) -> Result<Vec<String>, Failed> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let mut folders: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    folders
+}
+
+fn equal(golden: &Path, found: &str) -> Result<(), Failed> {
+    if env::var_os("REFRESH_GOLDEN").is_some() {
+        return Ok(fs::write(golden, found)?);
+    }
+    let expected = fs::read_to_string(golden)
+        .map_err(|error| format!("{}: {error}; REFRESH_GOLDEN=1 writes it", golden.display()))?;
+    if expected == found {
+        return Ok(());
+    }
+    let diff = TextDiff::from_lines(expected.as_str(), found);
+    let mut diff = diff.unified_diff();
+    let name = golden.display().to_string();
+    Err(diff.header(&name, "found").to_string().into())
+}
+
+fn routes_fit_their_schema(source: &Source) -> Result<(), Failed> {
+    let text = source.content.clone()?;
+    let text = String::from_utf8(text)?;
+    let documents: Vec<Value> = if source.name.ends_with(".json") {
+        let documents = serde_json::Deserializer::from_str(&text).into_iter();
+        documents.collect::<Result<_, _>>()?
+    } else {
+        serde_saphyr::from_multiple(&text).map_err(|error| error.to_string())?
+    };
+    let (lists, documents): (Vec<_>, Vec<_>) = documents
+        .into_iter()
+        .partition(|document| document["items"].is_array());
+    let items = lists
+        .iter()
+        .filter_map(|list| list["items"].as_array())
+        .flatten();
+    for object in documents.iter().chain(items) {
+        if object["kind"] == "TCPRoute" {
+            schema::check("gateway-api-1.6.1-experimental-TCPRoute.json", object)?;
+        }
+    }
+    Ok(())
+}
+
+fn plugins_fit_their_schema(manifests: &str) -> Result<(), Failed> {
+    let plugins: Vec<Value> =
+        serde_saphyr::from_multiple(manifests).map_err(|error| error.to_string())?;
+    for plugin in &plugins {
+        schema::check("istio-1.31-WasmPlugin.json", plugin)?;
+    }
+    Ok(())
+}
