@@ -40,7 +40,11 @@ fn exports_are_those_that_envoy_is_to_call() {
     let mut exports = BTreeSet::new();
     for payload in payloads(&module()) {
         if let Payload::ExportSection(section) = payload {
-            exports.extend(section.into_iter().map(|export| export.unwrap().name.to_string()));
+            exports.extend(
+                section
+                    .into_iter()
+                    .map(|export| export.unwrap().name.to_string()),
+            );
         }
     }
     assert_eq!(exports, EXPORTS.map(str::to_string).into());
@@ -71,16 +75,22 @@ fn the_module_is_small() {
 fn the_module_names_no_path_of_the_machine_that_built_it() {
     let module = module();
     for home in [env!("CARGO_MANIFEST_DIR"), env!("HOME")] {
-        let found = module.windows(home.len()).any(|bytes| bytes == home.as_bytes());
+        let found = module
+            .windows(home.len())
+            .any(|bytes| bytes == home.as_bytes());
         assert!(!found, "the module contains {home}");
     }
 }
 
 fn module() -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/waypoint-l4.wasm");
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}: run `make build`", path.display()))
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}: run `make build`", path.display()))
 }
 
 fn payloads(module: &[u8]) -> Vec<Payload<'_>> {
-    Parser::new(0).parse_all(module).map(Result::unwrap).collect()
+    Parser::new(0)
+        .parse_all(module)
+        .map(Result::unwrap)
+        .collect()
 }

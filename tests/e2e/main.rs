@@ -20,18 +20,28 @@ const TCP_ECHO: &str = "10.96.0.10:9000";
 /// The .wasm that `make build` makes.
 fn wasm() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/waypoint-l4.wasm");
-    assert!(path.is_file(), "{} is missing: run `make build`", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: run `make build`",
+        path.display()
+    );
     path
 }
 
 /// A waypoint whose plugin has this configuration.
 fn waypoint(config: impl ToString) -> Builder {
-    Waypoint::builder().routing(Routing::Plugin { wasm: wasm(), config: config.to_string() })
+    Waypoint::builder().routing(Routing::Plugin {
+        wasm: wasm(),
+        config: config.to_string(),
+    })
 }
 
 /// A configuration that splits one port of tcp-echo between the pods.
 fn split(port: u16, one: u32, two: u32) -> Value {
-    config(port, json!([backend("tcp-echo-v1", one), backend("tcp-echo-v2", two)]))
+    config(
+        port,
+        json!([backend("tcp-echo-v1", one), backend("tcp-echo-v2", two)]),
+    )
 }
 
 fn config(port: u16, backends: Value) -> Value {

@@ -18,7 +18,9 @@ use crate::{TCP_ECHO, backend, client, config, split, waypoint};
 /// The main job: the manifests of Istio's task go in, the connections come out 90/10.
 #[tokio::test]
 async fn the_manifests_of_the_task_split_90_to_10() -> Result<()> {
-    let waypoint = waypoint(compiled("testdata/manifests/tcp-traffic-shifting")?).start().await?;
+    let waypoint = waypoint(compiled("testdata/manifests/tcp-traffic-shifting")?)
+        .start()
+        .await?;
     let tally = measure(&client(&waypoint)?, TCP_ECHO, 1000).await;
     tally.check(&[("one", 90), ("two", 10)])?;
     // What the client saw is what the pods saw.
@@ -26,14 +28,19 @@ async fn the_manifests_of_the_task_split_90_to_10() -> Result<()> {
         assert_eq!(pod.echo().accepted(ECHO_PORT), tally.answers(pod.name()));
     }
     let log = waypoint.envoy().read_log();
-    ensure!(log.contains("1 chains, 1 rules"), "no line for the configuration: {log}");
+    ensure!(
+        log.contains("1 chains, 1 rules"),
+        "no line for the configuration: {log}"
+    );
     Ok(())
 }
 
 #[tokio::test]
 async fn weight_zero_gets_nothing() -> Result<()> {
     let waypoint = waypoint(split(9000, 0, 100)).start().await?;
-    measure(&client(&waypoint)?, TCP_ECHO, 500).await.check(&[("two", 1)])
+    measure(&client(&waypoint)?, TCP_ECHO, 500)
+        .await
+        .check(&[("two", 1)])
 }
 
 /// A backend that does not exist keeps its share, as refusals; no upstream is opened for them, and no
@@ -47,9 +54,18 @@ async fn an_invalid_backend_refuses_its_share() -> Result<()> {
     let waypoint = waypoint(config(9000, backends)).start().await?;
     let tally = measure(&client(&waypoint)?, TCP_ECHO, 1000).await;
     let bounds = binomial_bounds(1000, 0.2);
-    ensure!(bounds.contains(&tally.refused), "{tally}: refused should be in {bounds:?}");
-    ensure!(tally.answers("one") + tally.refused == 1000, "{tally}: the rest should be pod one's");
-    assert_eq!(waypoint.pods()[0].echo().accepted(ECHO_PORT), tally.answers("one"));
+    ensure!(
+        bounds.contains(&tally.refused),
+        "{tally}: refused should be in {bounds:?}"
+    );
+    ensure!(
+        tally.answers("one") + tally.refused == 1000,
+        "{tally}: the rest should be pod one's"
+    );
+    assert_eq!(
+        waypoint.pods()[0].echo().accepted(ECHO_PORT),
+        tally.answers("one")
+    );
     let failed = r"^cluster\.main_internal;?\.upstream_rq_pending_failure_eject$";
     let failed = waypoint.admin().stats(failed).await?;
     assert_eq!(failed.into_values().collect::<Vec<_>>(), [0]);
@@ -70,7 +86,9 @@ async fn all_zero_refuses_everything() -> Result<()> {
 async fn other_chains_are_left_alone() -> Result<()> {
     let waypoint = waypoint(split(9000, 0, 100)).start().await?;
     let client = client(&waypoint)?;
-    measure(&client, "10.96.0.11:9000", 50).await.check(&[("one", 1)])?;
+    measure(&client, "10.96.0.11:9000", 50)
+        .await
+        .check(&[("one", 1)])?;
     let pod = format!("{}:{ECHO_PORT}", waypoint.pods()[0].address());
     measure(&client, &pod, 50).await.check(&[("one", 1)])?;
     let mut greetings = [0; 2];
@@ -80,7 +98,10 @@ async fn other_chains_are_left_alone() -> Result<()> {
         stream.read_exact(&mut greeting).await?;
         greetings[usize::from(greeting.starts_with(b"two"))] += 1;
     }
-    ensure!(greetings.iter().all(|count| *count > 0), "port 9001 went to one pod: {greetings:?}");
+    ensure!(
+        greetings.iter().all(|count| *count > 0),
+        "port 9001 went to one pod: {greetings:?}"
+    );
     Ok(())
 }
 
@@ -90,7 +111,10 @@ async fn an_empty_configuration_changes_nothing() -> Result<()> {
     for config in ["", r#"{"version":1}"#] {
         let waypoint = waypoint(config).start().await?;
         let tally = measure(&client(&waypoint)?, TCP_ECHO, 200).await;
-        ensure!(tally.answers("one") > 0 && tally.answers("two") > 0, "{tally}");
+        ensure!(
+            tally.answers("one") > 0 && tally.answers("two") > 0,
+            "{tally}"
+        );
         assert_eq!(tally.answers("one") + tally.answers("two"), 200, "{tally}");
     }
     Ok(())
@@ -130,7 +154,9 @@ async fn refusals_are_logged(waypoint: &Waypoint, refused: u64) -> Result<()> {
     assert_eq!(stats.values().sum::<u64>(), refused, "{stats:?}");
     let logged = || -> Result<u64> {
         let log = waypoint.access_log()?;
-        Ok(u64::try_from(log.iter().filter(|line| line.contains("flags=NC")).count())?)
+        Ok(u64::try_from(
+            log.iter().filter(|line| line.contains("flags=NC")).count(),
+        )?)
     };
     for _ in 0..100 {
         if logged()? == refused {
@@ -149,8 +175,14 @@ fn compiled(folder: &str) -> Result<String> {
     for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
         let content = fs::read(&path).map_err(|error| error.to_string());
-        sources.push(Source { name: path.display().to_string(), content });
+        sources.push(Source {
+            name: path.display().to_string(),
+            content,
+        });
     }
-    let options = Options { output: Output::Config, ..Options::default() };
+    let options = Options {
+        output: Output::Config,
+        ..Options::default()
+    };
     Ok(compile(&sources, &options)?.manifests)
 }

@@ -19,7 +19,9 @@ async fn a_new_configuration_cuts_nobody() -> Result<()> {
     let client = client(&waypoint)?;
     let held = hold(&client, 40).await?;
     for weights in [[50, 50], [0, 100]] {
-        waypoint.update_plugin(&wasm(), &split(9000, weights[0], weights[1]).to_string()).await?;
+        waypoint
+            .update_plugin(&wasm(), &split(9000, weights[0], weights[1]).to_string())
+            .await?;
         let tally = measure(&client, TCP_ECHO, 400).await;
         tally.check(&[("one", weights[0]), ("two", weights[1])])?;
     }
@@ -33,13 +35,23 @@ async fn a_new_wasm_cuts_nobody() -> Result<()> {
     let waypoint = waypoint(&config).start().await?;
     let client = client(&waypoint)?;
     let held = hold(&client, 40).await?;
-    let created = waypoint.admin().stat("wasm.envoy.wasm.runtime.v8.created").await?;
+    let created = waypoint
+        .admin()
+        .stat("wasm.envoy.wasm.runtime.v8.created")
+        .await?;
     let upgrade = waypoint.directory().join("upgrade.wasm");
     fs::write(&upgrade, with_custom_section(&fs::read(wasm())?))?;
-    waypoint.update_plugin(&upgrade, &config.to_string()).await?;
-    let now = waypoint.admin().stat("wasm.envoy.wasm.runtime.v8.created").await?;
+    waypoint
+        .update_plugin(&upgrade, &config.to_string())
+        .await?;
+    let now = waypoint
+        .admin()
+        .stat("wasm.envoy.wasm.runtime.v8.created")
+        .await?;
     ensure!(now > created, "Envoy made no new VM for the new code");
-    measure(&client, TCP_ECHO, 400).await.check(&[("one", 90), ("two", 10)])?;
+    measure(&client, TCP_ECHO, 400)
+        .await
+        .check(&[("one", 90), ("two", 10)])?;
     nobody_was_cut(held).await
 }
 
@@ -52,22 +64,39 @@ async fn a_bad_update_changes_nothing() -> Result<()> {
     let good = split(9000, 90, 10).to_string();
     let cases = [
         (r#"{"version":1"#.to_string(), "EOF while parsing an object"),
-        (good.replace("\"version\":1", "\"version\":2"), "version: invalid value: integer `2`, expected 1"),
-        (good.replace("\"weight\":90", "\"weight\":\"90\""), "listeners[0].rules[0].backends[0].weight: invalid type: string \"90\", expected an integer from 0 to 1000000"),
-        (good.replace("\"rules\"", "\"rulez\""), "listeners[0].rulez: unknown field `rulez`"),
-        (good.replace("\"backends\"", "\"pick\":{\"exact\":{}},\"backends\""), "listeners[0].rules[0].pick.exact: not honoured by this version"),
+        (
+            good.replace("\"version\":1", "\"version\":2"),
+            "version: invalid value: integer `2`, expected 1",
+        ),
+        (
+            good.replace("\"weight\":90", "\"weight\":\"90\""),
+            "listeners[0].rules[0].backends[0].weight: invalid type: string \"90\", expected an integer from 0 to 1000000",
+        ),
+        (
+            good.replace("\"rules\"", "\"rulez\""),
+            "listeners[0].rulez: unknown field `rulez`",
+        ),
+        (
+            good.replace("\"backends\"", "\"pick\":{\"exact\":{}},\"backends\""),
+            "listeners[0].rules[0].pick.exact: not honoured by this version",
+        ),
     ];
     for (config, reason) in cases {
         let logged = waypoint.envoy().read_log().len();
         let verdict = waypoint.update_plugin(&wasm(), &config).await;
-        ensure!(matches!(verdict, Err(UpdateError::Rejected(_))), "{config}: {verdict:?}");
+        ensure!(
+            matches!(verdict, Err(UpdateError::Rejected(_))),
+            "{config}: {verdict:?}"
+        );
         let log = waypoint.envoy().read_log().split_off(logged);
         let line = format!("waypoint-l4: configuration refused: {reason}");
         ensure!(log.contains(&line), "no line {line:?} in:\n{log}");
         measure(&client, TCP_ECHO, 50).await.check(&[("two", 1)])?;
     }
     waypoint.update_plugin(&wasm(), &good).await?;
-    measure(&client, TCP_ECHO, 400).await.check(&[("one", 90), ("two", 10)])?;
+    measure(&client, TCP_ECHO, 400)
+        .await
+        .check(&[("one", 90), ("two", 10)])?;
     nobody_was_cut(held).await
 }
 
@@ -79,7 +108,10 @@ async fn nobody_was_cut(held: Held) -> Result<()> {
     let report = held.close().await;
     ensure!(report.cut.is_empty(), "{report:?}");
     let connections = report.opened.values().sum::<usize>();
-    ensure!(report.answers >= u64::try_from(connections)?, "too quiet: {report:?}");
+    ensure!(
+        report.answers >= u64::try_from(connections)?,
+        "too quiet: {report:?}"
+    );
     Ok(())
 }
 

@@ -18,6 +18,9 @@
 //! | `tcp-echo-v1` | 10.96.0.11:9000               | `one`        |
 //! | `tcp-echo-v2` | 10.96.0.12:9000               | `two`        |
 //!
+//! There are clusters for ports 9001 and 9002 of the latter two as well, so that any port of the
+//! first can be routed.
+//!
 //! These addresses are only names in a CONNECT request, so they are the same in every testbed; the
 //! sockets are on a loopback network of each testbed's own ([`address`]).
 //!
