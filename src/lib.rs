@@ -15,7 +15,6 @@
 //! `failStrategy`. So nothing here panics, and the helpers of proxy-wasm's context traits, which
 //! unwrap, are left alone in favour of `proxy_wasm::hostcalls`.
 
-
 mod connection;
 mod entropy;
 mod host;

@@ -110,7 +110,7 @@ pub(crate) async fn weights_change() -> Result<Line> {
         report.answers
     );
     Ok(Line {
-        act: "(c) plugin, weights change",
+        act: "(c) plugin, 90/10, then 50/50, then 0/100",
         asked: "0/100",
         seen,
         cut: format!("{} of {HELD}", report.cut.len()),
@@ -165,7 +165,7 @@ pub(crate) async fn natively() -> Result<Line> {
         "Envoy cut {cut} of {HELD}, where a replaced filter chain loses them all"
     );
     Ok(Line {
-        act: "(d) native, weights change",
+        act: "(d) native, 90/10, then 50/50",
         asked: "50/50",
         seen: show::percent(&tally),
         cut: format!("{cut} of {HELD}"),

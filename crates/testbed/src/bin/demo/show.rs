@@ -31,7 +31,7 @@ pub(crate) fn bars(tally: &Tally) {
     for name in ["one", "two"] {
         let count = tally.answers(name);
         println!(
-            "    {name}  {}  {count:>5}  {:>5.1} %",
+            "    {name}  {}  {count:>5}  {:>6.2} %",
             bar(tally, name),
             100.0 * share(tally, name)
         );
@@ -59,7 +59,7 @@ pub(crate) fn summary(lines: &[Line]) {
 /// `90.3/9.7`.
 pub(crate) fn percent(tally: &Tally) -> String {
     format!(
-        "{:.1}/{:.1}",
+        "{:.2}/{:.2}",
         100.0 * share(tally, "one"),
         100.0 * share(tally, "two")
     )
