@@ -4,6 +4,11 @@
 //! to `output.yaml` with the notes in `notes.txt`. Each folder of `testdata/compile/refused` is
 //! refused with `error.txt`. `REFRESH_GOLDEN=1` writes what is compared with; read the diff.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a test may panic, and clippy sees none without a harness"
+)]
+
 mod schema;
 
 use std::env;

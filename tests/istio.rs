@@ -195,12 +195,13 @@ async fn the_plugin_splits_on_istio_1_24() -> Result<()> {
 #[tokio::test]
 async fn istio_1_31_splits_by_itself_without_the_plugin() -> Result<()> {
     let templates = dump("1.31/tcproute-without-plugin")?.templates();
-    let waypoint = Waypoint::builder()
+    Waypoint::builder()
         .templates(templates, DEMO)
-        .start()
-        .await?;
-    let tally = measure(&Arc::new(waypoint.client()?), TCP_ECHO, 500).await;
-    tally.check(&[("one", 90), ("two", 10)])
+        .run(async |waypoint| {
+            let tally = measure(&Arc::new(waypoint.client()?), TCP_ECHO, 500).await;
+            tally.check(&[("one", 90), ("two", 10)])
+        })
+        .await
 }
 
 async fn plugin_splits(name: &str) -> Result<()> {
@@ -212,23 +213,24 @@ async fn plugin_splits(name: &str) -> Result<()> {
     );
     let dump = dump(name)?;
     let config = dump.plugin_config()?.to_string();
-    let waypoint = Waypoint::builder()
+    Waypoint::builder()
         .templates(dump.templates(), DEMO)
         .routing(Routing::Plugin {
             wasm: wasm.clone(),
             config: config.clone(),
         })
-        .start()
-        .await?;
-    // On several HTTP/2 connections, so that both workers have their part.
-    let client = Arc::new(waypoint.client()?.streams_per_connection(10));
-    measure(&client, TCP_ECHO, 500)
+        .run(async |waypoint| {
+            // On several HTTP/2 connections, so that both workers have their part.
+            let client = Arc::new(waypoint.client()?.streams_per_connection(10));
+            measure(&client, TCP_ECHO, 500)
+                .await
+                .check(&[("one", 90), ("two", 10)])?;
+            waypoint
+                .update_plugin(&wasm, &config.replace("\"weight\":90", "\"weight\":0"))
+                .await?;
+            measure(&client, TCP_ECHO, 100).await.check(&[("two", 1)])
+        })
         .await
-        .check(&[("one", 90), ("two", 10)])?;
-    waypoint
-        .update_plugin(&wasm, &config.replace("\"weight\":90", "\"weight\":0"))
-        .await?;
-    measure(&client, TCP_ECHO, 100).await.check(&[("two", 1)])
 }
 
 // How the two are compared.

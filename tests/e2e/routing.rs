@@ -18,29 +18,33 @@ use crate::{TCP_ECHO, backend, client, config, split, waypoint};
 /// The main job: the manifests of Istio's task go in, the connections come out 90/10.
 #[tokio::test]
 async fn the_manifests_of_the_task_split_90_to_10() -> Result<()> {
-    let waypoint = waypoint(compiled("testdata/manifests/tcp-traffic-shifting")?)
-        .start()
-        .await?;
-    let tally = measure(&client(&waypoint)?, TCP_ECHO, 1000).await;
-    tally.check(&[("one", 90), ("two", 10)])?;
-    // What the client saw is what the pods saw.
-    for pod in waypoint.pods() {
-        assert_eq!(pod.echo().accepted(ECHO_PORT), tally.answers(pod.name()));
-    }
-    let log = waypoint.envoy().read_log();
-    ensure!(
-        log.contains("1 chains, 1 rules"),
-        "no line for the configuration: {log}"
-    );
-    Ok(())
+    waypoint(compiled("testdata/manifests/tcp-traffic-shifting")?)
+        .run(async |waypoint| {
+            let tally = measure(&client(waypoint)?, TCP_ECHO, 1000).await;
+            tally.check(&[("one", 90), ("two", 10)])?;
+            // What the client saw is what the pods saw.
+            for pod in waypoint.pods() {
+                assert_eq!(pod.echo().accepted(ECHO_PORT), tally.answers(pod.name()));
+            }
+            let log = waypoint.envoy().read_log();
+            ensure!(
+                log.contains("1 chains, 1 rules"),
+                "no line for the configuration: {log}"
+            );
+            Ok(())
+        })
+        .await
 }
 
 #[tokio::test]
 async fn weight_zero_gets_nothing() -> Result<()> {
-    let waypoint = waypoint(split(9000, 0, 100)).start().await?;
-    measure(&client(&waypoint)?, TCP_ECHO, 500)
+    waypoint(split(9000, 0, 100))
+        .run(async |waypoint| {
+            measure(&client(waypoint)?, TCP_ECHO, 500)
+                .await
+                .check(&[("two", 1)])
+        })
         .await
-        .check(&[("two", 1)])
 }
 
 /// A backend that does not exist keeps its share, as refusals; no upstream is opened for them, and no
@@ -51,58 +55,67 @@ async fn an_invalid_backend_refuses_its_share() -> Result<()> {
         backend("tcp-echo-v1", 80),
         {"name": "tcp-echo-v3", "refuse": "BackendNotFound", "weight": 20},
     ]);
-    let waypoint = waypoint(config(9000, backends)).start().await?;
-    let tally = measure(&client(&waypoint)?, TCP_ECHO, 1000).await;
-    let bounds = binomial_bounds(1000, 0.2);
-    ensure!(
-        bounds.contains(&tally.refused),
-        "{tally}: refused should be in {bounds:?}"
-    );
-    ensure!(
-        tally.answers("one") + tally.refused == 1000,
-        "{tally}: the rest should be pod one's"
-    );
-    assert_eq!(
-        waypoint.pods()[0].echo().accepted(ECHO_PORT),
-        tally.answers("one")
-    );
-    let failed = r"^cluster\.main_internal;?\.upstream_rq_pending_failure_eject$";
-    let failed = waypoint.admin().stats(failed).await?;
-    assert_eq!(failed.into_values().collect::<Vec<_>>(), [0]);
-    refusals_are_logged(&waypoint, tally.refused).await
+    waypoint(config(9000, backends))
+        .run(async |waypoint| {
+            let tally = measure(&client(waypoint)?, TCP_ECHO, 1000).await;
+            let bounds = binomial_bounds(1000, 0.2);
+            ensure!(
+                bounds.contains(&tally.refused),
+                "{tally}: refused should be in {bounds:?}"
+            );
+            ensure!(
+                tally.answers("one") + tally.refused == 1000,
+                "{tally}: the rest should be pod one's"
+            );
+            assert_eq!(
+                waypoint.pods()[0].echo().accepted(ECHO_PORT),
+                tally.answers("one")
+            );
+            let failed = r"^cluster\.main_internal;?\.upstream_rq_pending_failure_eject$";
+            let failed = waypoint.admin().stats(failed).await?;
+            assert_eq!(failed.into_values().collect::<Vec<_>>(), [0]);
+            refusals_are_logged(waypoint, tally.refused).await
+        })
+        .await
 }
 
 #[tokio::test]
 async fn all_zero_refuses_everything() -> Result<()> {
-    let waypoint = waypoint(split(9000, 0, 0)).start().await?;
-    let tally = measure(&client(&waypoint)?, TCP_ECHO, 100).await;
-    assert_eq!((tally.refused, tally.total()), (100, 100), "{tally}");
-    refusals_are_logged(&waypoint, 100).await
+    waypoint(split(9000, 0, 0))
+        .run(async |waypoint| {
+            let tally = measure(&client(waypoint)?, TCP_ECHO, 100).await;
+            assert_eq!((tally.refused, tally.total()), (100, 100), "{tally}");
+            refusals_are_logged(waypoint, 100).await
+        })
+        .await
 }
 
 /// What the configuration does not name is left alone: another Service's chain, another port, and
 /// the pods' own addresses.
 #[tokio::test]
 async fn other_chains_are_left_alone() -> Result<()> {
-    let waypoint = waypoint(split(9000, 0, 100)).start().await?;
-    let client = client(&waypoint)?;
-    measure(&client, "10.96.0.11:9000", 50)
+    waypoint(split(9000, 0, 100))
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            measure(&client, "10.96.0.11:9000", 50)
+                .await
+                .check(&[("one", 1)])?;
+            let pod = format!("{}:{ECHO_PORT}", waypoint.pods()[0].address());
+            measure(&client, &pod, 50).await.check(&[("one", 1)])?;
+            let mut greetings = [0; 2];
+            for _ in 0..60 {
+                let mut stream = client.connect("10.96.0.10:9001").await?;
+                let mut greeting = [0; 10];
+                stream.read_exact(&mut greeting).await?;
+                greetings[usize::from(greeting.starts_with(b"two"))] += 1;
+            }
+            ensure!(
+                greetings.iter().all(|count| *count > 0),
+                "port 9001 went to one pod: {greetings:?}"
+            );
+            Ok(())
+        })
         .await
-        .check(&[("one", 1)])?;
-    let pod = format!("{}:{ECHO_PORT}", waypoint.pods()[0].address());
-    measure(&client, &pod, 50).await.check(&[("one", 1)])?;
-    let mut greetings = [0; 2];
-    for _ in 0..60 {
-        let mut stream = client.connect("10.96.0.10:9001").await?;
-        let mut greeting = [0; 10];
-        stream.read_exact(&mut greeting).await?;
-        greetings[usize::from(greeting.starts_with(b"two"))] += 1;
-    }
-    ensure!(
-        greetings.iter().all(|count| *count > 0),
-        "port 9001 went to one pod: {greetings:?}"
-    );
-    Ok(())
 }
 
 /// What is installed first, at a quiet time, and what is left when the last route goes.
@@ -123,22 +136,25 @@ async fn an_empty_configuration_changes_nothing() -> Result<()> {
 /// RBAC stands before the filter: who may not use the Service does not get past it by a route.
 #[tokio::test]
 async fn authorization_still_holds() -> Result<()> {
-    let waypoint = waypoint(split(9000, 90, 10)).start().await?;
-    let stranger = waypoint.client_as("elsewhere", "client")?;
-    let mut stream = stranger.connect(TCP_ECHO).await?;
-    // The connection may be gone before this is written.
-    let _ = stream.write_all(b"hello\n").await;
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
-    assert!(answer.is_empty(), "{:?}", String::from_utf8_lossy(&answer));
-    Ok(())
+    waypoint(split(9000, 90, 10))
+        .run(async |waypoint| {
+            let stranger = waypoint.client_as("elsewhere", "client")?;
+            let mut stream = stranger.connect(TCP_ECHO).await?;
+            // The connection may be gone before this is written.
+            let _ = stream.write_all(b"hello\n").await;
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer).await;
+            assert!(answer.is_empty(), "{:?}", String::from_utf8_lossy(&answer));
+            Ok(())
+        })
+        .await
 }
 
 /// A debug line tells each decision, as soon as the level is lowered on the running proxy.
 #[tokio::test]
 async fn decisions_are_logged_on_demand() -> Result<()> {
-    let waypoint = waypoint(split(9000, 0, 100)).start().await?;
-    let client = client(&waypoint)?;
+    waypoint(split(9000, 0, 100)).run(async |waypoint| {
+    let client = client(waypoint)?;
     let line = "rule istio-io-tcp-traffic-shifting/tcp-echo-ew backend tcp-echo-v2: cluster inbound-vip|9000|tcp|tcp-echo-v2";
     measure(&client, TCP_ECHO, 10).await.check(&[("two", 1)])?;
     assert_eq!(waypoint.envoy().read_log().matches(line).count(), 0);
@@ -146,6 +162,7 @@ async fn decisions_are_logged_on_demand() -> Result<()> {
     measure(&client, TCP_ECHO, 10).await.check(&[("two", 1)])?;
     assert_eq!(waypoint.envoy().read_log().matches(line).count(), 10);
     Ok(())
+    }).await
 }
 
 /// tcp_proxy closes them for want of a cluster, and the access log says so.

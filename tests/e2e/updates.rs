@@ -15,51 +15,57 @@ use crate::{TCP_ECHO, client, split, wasm, waypoint};
 /// 90/10, then 50/50, then 0/100: who is connected stays where he is, who comes follows the weights.
 #[tokio::test]
 async fn a_new_configuration_cuts_nobody() -> Result<()> {
-    let waypoint = waypoint(split(9000, 90, 10)).start().await?;
-    let client = client(&waypoint)?;
-    let held = hold(&client, 40).await?;
-    for weights in [[50, 50], [0, 100]] {
-        waypoint
-            .update_plugin(&wasm(), &split(9000, weights[0], weights[1]).to_string())
-            .await?;
-        let tally = measure(&client, TCP_ECHO, 400).await;
-        tally.check(&[("one", weights[0]), ("two", weights[1])])?;
-    }
-    nobody_was_cut(held).await
+    waypoint(split(9000, 90, 10))
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let held = hold(&client, 40).await?;
+            for weights in [[50, 50], [0, 100]] {
+                waypoint
+                    .update_plugin(&wasm(), &split(9000, weights[0], weights[1]).to_string())
+                    .await?;
+                let tally = measure(&client, TCP_ECHO, 400).await;
+                tally.check(&[("one", weights[0]), ("two", weights[1])])?;
+            }
+            nobody_was_cut(held).await
+        })
+        .await
 }
 
 /// An upgrade of the filter: another .wasm, the same configuration.
 #[tokio::test]
 async fn a_new_wasm_cuts_nobody() -> Result<()> {
     let config = split(9000, 90, 10);
-    let waypoint = waypoint(&config).start().await?;
-    let client = client(&waypoint)?;
-    let held = hold(&client, 40).await?;
-    let created = waypoint
-        .admin()
-        .stat("wasm.envoy.wasm.runtime.v8.created")
-        .await?;
-    let upgrade = waypoint.directory().join("upgrade.wasm");
-    fs::write(&upgrade, with_custom_section(&fs::read(wasm())?))?;
-    waypoint
-        .update_plugin(&upgrade, &config.to_string())
-        .await?;
-    let now = waypoint
-        .admin()
-        .stat("wasm.envoy.wasm.runtime.v8.created")
-        .await?;
-    ensure!(now > created, "Envoy made no new VM for the new code");
-    measure(&client, TCP_ECHO, 400)
+    waypoint(&config)
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let held = hold(&client, 40).await?;
+            let created = waypoint
+                .admin()
+                .stat("wasm.envoy.wasm.runtime.v8.created")
+                .await?;
+            let upgrade = waypoint.directory().join("upgrade.wasm");
+            fs::write(&upgrade, with_custom_section(&fs::read(wasm())?))?;
+            waypoint
+                .update_plugin(&upgrade, &config.to_string())
+                .await?;
+            let now = waypoint
+                .admin()
+                .stat("wasm.envoy.wasm.runtime.v8.created")
+                .await?;
+            ensure!(now > created, "Envoy made no new VM for the new code");
+            measure(&client, TCP_ECHO, 400)
+                .await
+                .check(&[("one", 90), ("two", 10)])?;
+            nobody_was_cut(held).await
+        })
         .await
-        .check(&[("one", 90), ("two", 10)])?;
-    nobody_was_cut(held).await
 }
 
 /// Envoy keeps the last good configuration, and its log says what is wrong with the bad one.
 #[tokio::test]
 async fn a_bad_update_changes_nothing() -> Result<()> {
-    let waypoint = waypoint(split(9000, 0, 100)).start().await?;
-    let client = client(&waypoint)?;
+    waypoint(split(9000, 0, 100)).run(async |waypoint| {
+    let client = client(waypoint)?;
     let held = hold(&client, 20).await?;
     let good = split(9000, 90, 10).to_string();
     let cases = [
@@ -98,6 +104,7 @@ async fn a_bad_update_changes_nothing() -> Result<()> {
         .await
         .check(&[("one", 90), ("two", 10)])?;
     nobody_was_cut(held).await
+    }).await
 }
 
 async fn hold(client: &Arc<Client>, count: usize) -> Result<Held> {

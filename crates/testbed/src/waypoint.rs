@@ -136,6 +136,14 @@ impl Waypoint {
             .await
     }
 
+    /// The error, with the end of Envoy's log after it. The files stay.
+    fn explain(&mut self, error: anyhow::Error) -> anyhow::Error {
+        if let Some(directory) = self.directory.take() {
+            let _ = directory.keep();
+        }
+        self.envoy.explain(error)
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.placement.directory.join(name)
     }
@@ -188,6 +196,13 @@ impl Builder {
             .log_levels
             .insert(logger.to_string(), level.to_string());
         self
+    }
+
+    /// Starts it and does this with it. An error tells where the log of Envoy is, and its end.
+    pub async fn run<T>(self, play: impl AsyncFnOnce(&Waypoint) -> Result<T>) -> Result<T> {
+        let mut waypoint = self.start().await?;
+        let outcome = play(&waypoint).await;
+        outcome.map_err(|error| waypoint.explain(error))
     }
 
     pub async fn start(self) -> Result<Waypoint> {
