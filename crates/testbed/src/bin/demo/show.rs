@@ -45,18 +45,18 @@ pub(crate) fn moment(seconds: f64, event: &str, alive: usize, held: usize) {
 
 pub(crate) fn summary(lines: &[Line]) {
     println!(
-        "\n    {:<44} {:>7}  {:>17}  {:>12}",
-        "", "asked", "seen", "cut"
+        "\n    {:<42} {:>7}  {:>15}  {:>10}",
+        "", "asked", "new connections", "held, cut"
     );
     for line in lines {
         println!(
-            "    {:<44} {:>7}  {:>17}  {:>12}",
+            "    {:<42} {:>7}  {:>15}  {:>10}",
             line.act, line.asked, line.seen, line.cut
         );
     }
 }
 
-/// `90.3/9.7`.
+/// `90.30/9.70`: of pod one and pod two.
 pub(crate) fn percent(tally: &Tally) -> String {
     format!(
         "{:.2}/{:.2}",
