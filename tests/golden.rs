@@ -23,7 +23,7 @@ use similar::TextDiff;
 use waypoint_l4_compile::{Options, Source, compile};
 
 /// Cases whose TCPRoutes are not what the schema allows, and compile all the same.
-const OUTSIDE_THE_SCHEMA: [&str; 2] = ["unknown-field", "unapplied-metadata"];
+const OUTSIDE_THE_SCHEMA: [&str; 2] = ["unknown-field-outside-spec", "unapplied-metadata"];
 
 fn main() -> ExitCode {
     let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/compile");

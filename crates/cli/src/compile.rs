@@ -9,7 +9,7 @@ use waypoint_l4_compile::{
     ClusterDomain, FailStrategy, ImageUrl, ObjectName, Options, Output, UnknownKinds, compile,
 };
 
-use crate::files::{STDIN, sources};
+use crate::files::{Found, STDIN, find, show};
 
 /// Compile TCPRoutes into a WasmPlugin for each waypoint.
 ///
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DOMAIN", default_value_t)]
     cluster_domain: ClusterDomain,
 
-    /// Leave out objects of unknown kinds with a note
+    /// Leave out, with a note, objects of unknown kinds and documents without apiVersion or kind
     #[arg(long)]
     ignore_unknown_kinds: bool,
 }
@@ -104,7 +104,11 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             .error(error::ErrorKind::ArgumentConflict, message)
             .exit();
     }
-    let sources = sources(&arguments.filenames, arguments.recursive);
+    let Found { sources, unread } = find(&arguments.filenames, arguments.recursive);
+    // Also before errors: what is absent could be there.
+    for directory in unread {
+        report(&format!("note: {directory}"));
+    }
     match compile(&sources, &arguments.options()) {
         Ok(compiled) => {
             for note in compiled.notes {
@@ -113,11 +117,23 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             print(&compiled.manifests)
         }
         Err(refused) => {
+            let origin = origin(&arguments.filenames);
             for invalid in refused.0 {
-                report(&format!("error: {invalid}"));
+                match (&invalid.place, &origin) {
+                    (None, Some(origin)) => report(&format!("error: {origin}: {invalid}")),
+                    _ => report(&format!("error: {invalid}")),
+                }
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Where errors of no one manifest come from, if that is one place.
+fn origin(filenames: &[PathBuf]) -> Option<String> {
+    match filenames {
+        [only] => Some(show(only)),
+        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The files behind `-f`, found as kubectl finds them.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -10,54 +11,120 @@ use waypoint_l4_compile::Source;
 /// The file name that means standard input.
 pub(crate) const STDIN: &str = "-";
 
-/// Reads everything; what cannot be read is a source without content, so that all of it is
-/// reported together.
-pub(crate) fn sources(filenames: &[PathBuf], recursive: bool) -> Vec<Source> {
-    let mut sources = Vec::new();
+pub(crate) struct Found {
+    /// What cannot be read is a source without content, so that all of it is reported together.
+    pub(crate) sources: Vec<Source>,
+    pub(crate) unread: Vec<Unread>,
+}
+
+/// A directory that holds manifests further down, which only `-R` would have read.
+pub(crate) struct Unread {
+    directory: String,
+    below: Vec<String>,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { directory, below } = self;
+        let below = below.join(", ");
+        write!(
+            f,
+            "{directory}: manifests in its sub-directories are not read (in {below}): -R reads them"
+        )
+    }
+}
+
+pub(crate) fn find(filenames: &[PathBuf], recursive: bool) -> Found {
+    let mut found = Found {
+        sources: Vec::new(),
+        unread: Vec::new(),
+    };
     for filename in filenames {
         if *filename == *STDIN {
             let mut content = Vec::new();
             let read = io::stdin().lock().read_to_end(&mut content);
-            sources.push(Source {
-                name: String::from("stdin"),
+            found.sources.push(Source {
+                name: show(filename),
                 content: read.map(|_| content).map_err(|error| error.to_string()),
             });
         } else if filename.is_dir() {
-            sources.extend(directory(filename, recursive));
+            found.directory(filename, recursive);
         } else {
-            sources.push(file(filename));
+            found.sources.push(file(filename));
         }
     }
-    sources
+    found
 }
 
-fn directory(path: &Path, recursive: bool) -> Vec<Source> {
-    let mut files = Vec::new();
-    if let Err(error) = find(path, recursive, &mut files) {
-        return vec![unreadable(path, error.to_string())];
+/// A file name of the command line, as notes and errors show it.
+pub(crate) fn show(filename: &Path) -> String {
+    if *filename == *STDIN {
+        return String::from("stdin");
     }
-    if files.is_empty() {
-        let cause = "a directory without *.yaml, *.yml or *.json files";
-        return vec![unreadable(path, cause.to_owned())];
-    }
-    files.iter().map(|path| file(path)).collect()
+    filename.display().to_string()
 }
 
-fn find(directory: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    let mut entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
+impl Found {
+    fn directory(&mut self, path: &Path, recursive: bool) {
+        let mut files = Vec::new();
+        let mut below = Vec::new();
+        match entries(path, recursive, &mut files, &mut below) {
+            Ok(()) if files.is_empty() => {
+                let cause = "a directory without *.yaml, *.yml or *.json files";
+                self.sources.push(unreadable(path, cause.to_owned()));
+            }
+            Ok(()) => self.sources.extend(files.iter().map(|path| file(path))),
+            Err(error) => self.sources.push(unreadable(path, error.to_string())),
+        }
+        if !below.is_empty() {
+            self.unread.push(Unread {
+                directory: show(path),
+                below,
+            });
+        }
+    }
+}
+
+/// Finds the files to read, and the names of the directories with manifests that are not.
+fn entries(
+    directory: &Path,
+    recursive: bool,
+    files: &mut Vec<PathBuf>,
+    below: &mut Vec<String>,
+) -> io::Result<()> {
+    for entry in sorted(directory)? {
         let path = entry.path();
         // Of the entry itself: links to directories are not followed, they can go round in circles.
         if entry.file_type()?.is_dir() {
             if recursive {
-                find(&path, recursive, files)?;
+                entries(&path, recursive, files, below)?;
+            } else if holds_manifests(&path) {
+                below.push(entry.file_name().to_string_lossy().into_owned());
             }
         } else if is_manifest(&path) && !path.is_dir() {
             files.push(path);
         }
     }
     Ok(())
+}
+
+/// What cannot be read holds none: it was not asked for.
+fn holds_manifests(directory: &Path) -> bool {
+    let entries = sorted(directory).unwrap_or_default();
+    entries.iter().any(|entry| {
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => holds_manifests(&path),
+            Ok(_) => is_manifest(&path) && !path.is_dir(),
+            Err(_) => false,
+        }
+    })
+}
+
+fn sorted(directory: &Path) -> io::Result<Vec<fs::DirEntry>> {
+    let mut entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    Ok(entries)
 }
 
 fn is_manifest(path: &Path) -> bool {

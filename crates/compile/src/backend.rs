@@ -8,7 +8,7 @@ use crate::plan::{Backend, Refusal, Target};
 use crate::protocol::Protocol;
 use crate::route::{BackendRef, Route, RouteRule};
 use crate::service::Addressing;
-use crate::waypoint::owner;
+use crate::waypoint::{NoWaypoint, owner};
 
 /// The backends of a rule, seen from a waypoint.
 pub(crate) fn backends(
@@ -34,12 +34,16 @@ pub(crate) fn backends(
         let path = format!("spec.rules[0].backendRefs[{index}]");
         let target = match resolve(backend, waypoint, objects, domain) {
             Ok(Resolved::Owned { cluster }) => Target::Cluster(cluster),
-            Ok(Resolved::Unowned { cluster }) => {
+            Ok(Resolved::Unowned {
+                cluster,
+                unknown_namespace,
+            }) => {
                 note(Remark::UnownedBackend {
                     path,
                     service: backend.name.clone(),
                     waypoint: waypoint.clone(),
                     cluster: cluster.clone(),
+                    unknown_namespace,
                 });
                 Target::Cluster(cluster)
             }
@@ -65,7 +69,11 @@ enum Resolved {
     /// The waypoint has a cluster for it anyhow.
     Owned { cluster: String },
     /// The waypoint has a cluster for it only if a VirtualService names it.
-    Unowned { cluster: String },
+    Unowned {
+        cluster: String,
+        /// Its Namespace, where that is not there to tell.
+        unknown_namespace: Option<String>,
+    },
 }
 
 fn resolve(
@@ -79,7 +87,11 @@ fn resolve(
     } = backend;
     let (true, "Service", Some(number)) = (group.is_empty(), kind.as_str(), backend.port) else {
         let separator = if group.is_empty() { "" } else { "/" };
-        let cause = format!("{group}{separator}{kind} {name} is not a core Service");
+        let hint = match kind.as_str() {
+            "Service" => " (group: \"\" expected)",
+            _ => "",
+        };
+        let cause = format!("{group}{separator}{kind} {name} is not a core Service{hint}");
         return Err((Refusal::InvalidKind, cause));
     };
     let Some(service) = objects.services.get(name) else {
@@ -106,12 +118,18 @@ fn resolve(
             return Err((Refusal::BackendNotFound, cause));
         }
     };
-    if owner(service, objects).is_ok_and(|owner| owner == *waypoint) {
-        let cluster = inbound_vip(name, number, port.protocol, domain);
-        return Ok(Resolved::Owned { cluster });
-    }
-    let cluster = outbound(name, number, domain);
-    Ok(Resolved::Unowned { cluster })
+    let unknown_namespace = match owner(service, objects) {
+        Ok(owner) if owner == *waypoint => {
+            let cluster = inbound_vip(name, number, port.protocol, domain);
+            return Ok(Resolved::Owned { cluster });
+        }
+        Err(NoWaypoint::NamespaceUnknown(namespace)) => Some(namespace),
+        Ok(_) | Err(_) => None,
+    };
+    Ok(Resolved::Unowned {
+        cluster: outbound(name, number, domain),
+        unknown_namespace,
+    })
 }
 
 /// The names that people see: the Service's, with as much more as it takes to tell the backends of

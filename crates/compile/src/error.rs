@@ -3,6 +3,7 @@ use std::fmt;
 use waypoint_l4_config::{InvalidConfig, InvalidReason};
 use waypoint_l4_route::NotHonoured;
 
+use crate::manifest::Missing;
 use crate::{ObjectId, ObjectName, Place};
 
 /// Everything that is wrong with the input, never empty. Nothing is compiled from input of which a
@@ -34,6 +35,17 @@ pub struct InvalidManifest {
     pub place: Option<Place>,
     pub object: Option<ObjectId>,
     pub fault: Fault,
+}
+
+impl InvalidManifest {
+    /// Of no manifest in particular.
+    pub(crate) fn of_all(fault: Fault) -> Self {
+        Self {
+            place: None,
+            object: None,
+            fault,
+        }
+    }
 }
 
 impl fmt::Display for InvalidManifest {
@@ -81,7 +93,7 @@ pub enum Fault {
 
     #[error(
         "expected {expected}, found apiVersion {api_version}, kind {kind}{}",
-        if *.ignorable { " (--ignore-unknown-kinds leaves it out with a note)" } else { "" }
+        hint(*.ignorable)
     )]
     UnknownKind {
         api_version: String,
@@ -92,11 +104,42 @@ pub enum Fault {
         ignorable: bool,
     },
 
+    #[error("expected a Kubernetes object, found one without {missing}{}", hint(*.ignorable))]
+    NoKind {
+        missing: Missing,
+        /// As for an unknown kind.
+        ignorable: bool,
+    },
+
+    /// The default group of a parentRef is that of the Gateway, and nobody means a Service of it.
+    #[error("{path}: {group}/Service is not a core Service: set group: \"\"")]
+    NotCoreService { path: String, group: String },
+
     #[error("expected one object of each name, found another with different content at {first}")]
     Duplicate { first: Place },
 
     #[error("{path}: expected a Service among the manifests, found no Service {service}")]
     NoParentService { path: String, service: ObjectName },
+
+    #[error(
+        "{path}: expected Namespace {namespace} among the manifests (its labels tell the waypoint \
+         of Service {service}), found none"
+    )]
+    NoNamespace {
+        path: String,
+        namespace: String,
+        service: ObjectName,
+    },
+
+    #[error(
+        "{path}: expected a Gateway among the manifests, found no Gateway {gateway}; there is {}",
+        list(others)
+    )]
+    NoGateway {
+        path: String,
+        gateway: ObjectName,
+        others: Vec<ObjectName>,
+    },
 
     #[error("expected at least one manifest, found none")]
     NoManifests,
@@ -148,7 +191,15 @@ fn prefix(path: &str) -> String {
     }
 }
 
-fn list(names: &[ObjectName]) -> String {
+fn hint(ignorable: bool) -> &'static str {
+    if ignorable {
+        " (--ignore-unknown-kinds leaves it out with a note)"
+    } else {
+        ""
+    }
+}
+
+pub(crate) fn list(names: &[ObjectName]) -> String {
     if names.is_empty() {
         return String::from("none");
     }

@@ -54,6 +54,14 @@ pub(crate) fn role(api_version: &str, kind: &str) -> Result<Role, Fault> {
     })
 }
 
+/// Whether a document that lacks one of them, or both, is likelier no Kubernetes object at all (the
+/// values of a Helm chart, a kustomization) than one of those that decide about routing.
+pub(crate) fn is_stray(api_version: Option<&str>, kind: Option<&str>) -> bool {
+    let group = api_version.and_then(|version| Some(version.rsplit_once('/')?.0));
+    let decides = |kind| READ.iter().any(|(_, kinds)| kinds.contains(&kind));
+    group != Some(GATEWAY_API) && !kind.is_some_and(decides)
+}
+
 fn expected(group: &str, kind: &str) -> String {
     match (group, kind) {
         (_, "TCPRoute") => String::from(
@@ -175,6 +183,16 @@ mod tests {
         }
         let virtual_service = role("networking.istio.io/v1beta1", "VirtualService");
         assert_eq!(virtual_service.unwrap(), Role::NotHonoured);
+    }
+
+    #[test]
+    fn half_a_route_is_not_stray() {
+        assert!(is_stray(None, None));
+        assert!(is_stray(Some("v2"), None), "Chart.yaml");
+        assert!(is_stray(None, Some("Kustomization")));
+        assert!(!is_stray(None, Some("TCPRoute")));
+        assert!(!is_stray(None, Some("Namespace")));
+        assert!(!is_stray(Some("gateway.networking.k8s.io/v1"), None));
     }
 
     #[test]

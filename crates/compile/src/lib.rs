@@ -11,14 +11,16 @@
 //!                          Refused               Notes
 //! ```
 //!
-//! There are two ways to be told that something is amiss. Input that is wrong is [`Refused`] as a
-//! whole, with everything that is wrong with it. Input that is right but does not do all that it
+//! There are two ways to be told that something is amiss. Input that is wrong, or lacks what decides
+//! about a route, is [`Refused`] as a whole, with everything that is wrong with it. Input that is right but does not do all that it
 //! says (a backend that does not exist, a route that another outranks) is compiled, and a [`Note`]
 //! names what has no effect.
 
+mod absent;
 mod backend;
 mod cluster;
 mod error;
+mod image;
 mod kind;
 mod manifest;
 mod note;
@@ -32,14 +34,19 @@ mod route;
 mod service;
 mod waypoint;
 
+use std::collections::BTreeMap;
+
+use crate::note::Notes;
+
 pub use cluster::{ClusterDomain, InvalidClusterDomain};
 pub use error::{Fault, InvalidManifest, InvalidOutput, Refused};
-pub use manifest::{Place, Source};
+pub use image::{ImageUrl, InvalidImageUrl};
+pub use manifest::{Missing, Place, Source};
 pub use note::{Note, Remark};
 pub use object::{InvalidName, ObjectId, ObjectName};
 pub use objects::{Objects, UnknownKinds};
 pub use plan::{Backend, Listener, Plan, Refusal, Rule, Target};
-pub use plugin::{FailStrategy, ImageUrl, InvalidImageUrl};
+pub use plugin::FailStrategy;
 pub use route::Route;
 pub use service::{Addressing, Service};
 pub use waypoint::{Gateway, Namespace, NoWaypoint};
@@ -75,35 +82,47 @@ pub struct Compiled {
 /// Compiles manifests.
 pub fn compile(sources: &[Source], options: &Options) -> Result<Compiled, Refused> {
     let objects = Objects::read(sources, options.unknown_kinds)?;
-    let plan = Plan::new(&objects, &options.cluster_domain);
-    let manifests = output(&plan, options).map_err(|fault| InvalidManifest {
-        place: None,
-        object: None,
-        fault,
-    })?;
+    let Plan { waypoints, notes } = Plan::new(&objects, &options.cluster_domain);
+    let chosen = chosen(&waypoints, options).map_err(InvalidManifest::of_all)?;
+    let manifests = output(&chosen, options).map_err(InvalidManifest::of_all)?;
+    let mut notes = Notes::from(notes);
+    // Right for a first install; else something was left out, and what is printed undoes it.
+    for (waypoint, _) in chosen.iter().filter(|(_, listeners)| listeners.is_empty()) {
+        notes.add(Some(ObjectId::new("Gateway", waypoint)), Remark::NoRoute);
+    }
     Ok(Compiled {
         manifests,
-        notes: plan.notes,
+        notes: notes.sorted(),
     })
 }
 
-fn output(plan: &Plan, options: &Options) -> Result<String, Fault> {
-    let known = || plan.waypoints.keys().cloned().collect();
-    let chosen = match &options.waypoint {
-        None => plan.waypoints.iter().collect(),
-        Some(wanted) => match plan.waypoints.get_key_value(wanted) {
-            Some(waypoint) => vec![waypoint],
-            None => {
-                return Err(Fault::NoSuchWaypoint {
-                    wanted: wanted.clone(),
-                    known: known(),
-                });
-            }
-        },
+type Waypoint<'p> = (&'p ObjectName, &'p [Listener]);
+
+fn chosen<'p>(
+    waypoints: &'p BTreeMap<ObjectName, Vec<Listener>>,
+    options: &Options,
+) -> Result<Vec<Waypoint<'p>>, Fault> {
+    let known = || waypoints.keys().cloned().collect();
+    let all = waypoints
+        .iter()
+        .map(|(name, listeners)| (name, listeners.as_slice()));
+    let chosen: Vec<_> = match &options.waypoint {
+        None => all.collect(),
+        Some(wanted) => all.filter(|(name, _)| *name == wanted).collect(),
     };
-    if options.output == Output::Config && chosen.len() > 1 {
-        return Err(Fault::SeveralWaypoints { known: known() });
+    match &options.waypoint {
+        Some(wanted) if chosen.is_empty() => Err(Fault::NoSuchWaypoint {
+            wanted: wanted.clone(),
+            known: known(),
+        }),
+        _ if options.output == Output::Config && chosen.len() > 1 => {
+            Err(Fault::SeveralWaypoints { known: known() })
+        }
+        _ => Ok(chosen),
     }
+}
+
+fn output(chosen: &[Waypoint<'_>], options: &Options) -> Result<String, Fault> {
     let mut documents = Vec::new();
     for (waypoint, listeners) in chosen {
         let document = match options.output {
@@ -113,7 +132,7 @@ fn output(plan: &Plan, options: &Options) -> Result<String, Fault> {
             }
         };
         documents.push(document.map_err(|cause| Fault::InvalidOutput {
-            waypoint: waypoint.clone(),
+            waypoint: (*waypoint).clone(),
             cause,
         })?);
     }

@@ -5,7 +5,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::error::Fault;
-use crate::object::{describe, missing};
+use crate::kind::is_stray;
+use crate::object::describe;
 
 /// A file, or standard input: the name to show for it, and its bytes or why there are none.
 #[derive(Clone, Debug)]
@@ -67,6 +68,23 @@ pub(crate) struct Manifest {
     pub(crate) api_version: String,
     pub(crate) kind: String,
     pub(crate) content: Map<String, Value>,
+}
+
+/// What a document lacks to be an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing {
+    api_version: bool,
+    kind: bool,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.api_version, self.kind) {
+            (true, false) => "apiVersion",
+            (false, true) => "kind",
+            _ => "apiVersion and kind",
+        })
+    }
 }
 
 /// The manifests of a source in their order, those of Lists one by one.
@@ -164,7 +182,19 @@ fn unfold(
     let api_version = word(&content, "apiVersion", element.map(|(version, _)| version));
     let kind = word(&content, "kind", element.map(|(_, kind)| kind));
     let (api_version, kind) = match (api_version, kind) {
-        (Ok(api_version), Ok(kind)) => (api_version, kind),
+        (Ok(Some(api_version)), Ok(Some(kind))) => (api_version, kind),
+        (Ok(api_version), Ok(kind)) => {
+            let fault = Fault::NoKind {
+                missing: Missing {
+                    api_version: api_version.is_none(),
+                    kind: kind.is_none(),
+                },
+                // What is in a List is meant for Kubernetes.
+                ignorable: place.item.is_empty()
+                    && is_stray(api_version.as_deref(), kind.as_deref()),
+            };
+            return found.push((place, Err(fault)));
+        }
         (api_version, kind) => {
             let faults = [api_version.err(), kind.err()].into_iter().flatten();
             return found.extend(faults.map(|fault| (place.clone(), Err(fault))));
@@ -199,11 +229,15 @@ fn unfold(
     found.push((place, Ok(manifest)));
 }
 
-fn word(content: &Map<String, Value>, field: &str, default: Option<&str>) -> Result<String, Fault> {
+fn word(
+    content: &Map<String, Value>,
+    field: &str,
+    default: Option<&str>,
+) -> Result<Option<String>, Fault> {
     match (content.get(field), default) {
-        (Some(Value::String(word)), _) if !word.is_empty() => Ok(word.clone()),
-        (None, Some(default)) => Ok(default.to_owned()),
-        (None | Some(Value::Null), _) => Err(missing(field, &format!("the object's {field}"))),
+        (Some(Value::String(word)), _) if !word.is_empty() => Ok(Some(word.clone())),
+        (None, default) => Ok(default.map(str::to_owned)),
+        (Some(Value::Null), _) => Ok(None),
         (Some(other), _) => Err(Fault::Field {
             path: field.to_owned(),
             expected: format!("the object's {field}"),

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::num::NonZeroU16;
 
+use crate::manifest::{Missing, Place};
 use crate::object::{ObjectId, ObjectName};
 use crate::plan::Refusal;
 use crate::service::Addressing;
@@ -28,6 +29,12 @@ impl fmt::Display for Note {
 /// The notes of a run, each once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notes(Vec<Note>);
+
+impl From<Vec<Note>> for Notes {
+    fn from(notes: Vec<Note>) -> Self {
+        Self(notes)
+    }
+}
 
 impl Notes {
     pub(crate) fn add(&mut self, object: Option<ObjectId>, remark: Remark) {
@@ -58,6 +65,11 @@ pub enum Remark {
     },
     UnknownKind {
         api_version: String,
+        kind: String,
+    },
+    NoKind {
+        place: Place,
+        missing: Missing,
     },
     NoParents,
     ForeignParent {
@@ -115,10 +127,13 @@ pub enum Remark {
         service: ObjectName,
         waypoint: ObjectName,
         cluster: String,
+        /// Its Namespace, where that is not there to tell.
+        unknown_namespace: Option<String>,
     },
     NoShare,
     ReadByIstiod,
     AssumedWaypoint,
+    NoRoute,
     NotForServices {
         traffic: String,
     },
@@ -133,11 +148,11 @@ impl fmt::Display for Remark {
             Self::NotHonoured { path: Some(path) } => {
                 write!(f, "{path}: not honoured by this version")
             }
-            Self::UnknownKind { api_version } => {
-                write!(
-                    f,
-                    "left out: {api_version} has no kind that this version knows"
-                )
+            Self::UnknownKind { api_version, kind } => {
+                write!(f, "left out: unknown kind {api_version} {kind}")
+            }
+            Self::NoKind { place, missing } => {
+                write!(f, "{place}: left out: it lacks {missing}")
             }
             Self::NoParents => f.write_str("no parentRefs: no effect"),
             Self::ForeignParent { path, parent } => {
@@ -228,12 +243,25 @@ impl fmt::Display for Remark {
                 service,
                 waypoint,
                 cluster,
-            } => write!(
-                f,
-                "{path}: waypoint {waypoint} does not serve Service {service}: istiod creates \
-                 cluster {cluster} only if a VirtualService of a host that this waypoint serves \
-                 names it, else these connections are refused"
-            ),
+                unknown_namespace,
+            } => {
+                match unknown_namespace {
+                    None => write!(
+                        f,
+                        "{path}: waypoint {waypoint} does not serve Service {service}"
+                    ),
+                    Some(namespace) => write!(
+                        f,
+                        "{path}: Namespace {namespace} is not among the manifests, so waypoint \
+                         {waypoint} is taken not to serve Service {service}"
+                    ),
+                }?;
+                write!(
+                    f,
+                    ": istiod creates cluster {cluster} only if a VirtualService of a host that \
+                     this waypoint serves names it, else these connections are refused"
+                )
+            }
             Self::NoShare => {
                 f.write_str("spec.rules[0]: all weights are 0: every connection is refused")
             }
@@ -244,6 +272,7 @@ impl fmt::Display for Remark {
             Self::AssumedWaypoint => f.write_str(
                 "not among the manifests: assumed to be an istio-waypoint that serves Services",
             ),
+            Self::NoRoute => f.write_str("no route: its plugin leaves every connection alone"),
             Self::NotForServices { traffic } => write!(
                 f,
                 "istio.io/waypoint-for: {traffic}: no plugin, as it does not serve Services"

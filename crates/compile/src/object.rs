@@ -60,6 +60,14 @@ impl ObjectId {
             name: name.name.clone(),
         }
     }
+
+    pub(crate) fn namespace(name: &str) -> Self {
+        Self {
+            kind: String::from("Namespace"),
+            namespace: None,
+            name: name.to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for ObjectId {
@@ -158,6 +166,21 @@ impl<S: DeserializeOwned> Typed<S> {
                 Some(value) if number && *value != 1 => *value = Value::from(1),
                 _ => return Err(faults),
             }
+        }
+    }
+
+    /// Makes faults of the unknown fields below `part`.
+    pub(crate) fn refuse_unknown(&mut self, part: &str, expected: &str) {
+        let is_below = |path: &str| {
+            let rest = path.strip_prefix(part);
+            rest.is_some_and(|rest| rest.starts_with('.'))
+        };
+        for path in self.unknown.extract_if(.., |path| is_below(path)) {
+            self.faults.push(Fault::Field {
+                path,
+                expected: expected.to_owned(),
+                found: String::from("an unknown one"),
+            });
         }
     }
 

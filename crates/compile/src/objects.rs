@@ -7,6 +7,7 @@ use gateway_api::gateways::GatewaySpec;
 use k8s_openapi::api::core::v1::{NamespaceSpec, ServiceSpec};
 use serde_json::{Map, Value};
 
+use crate::absent::absences;
 use crate::error::{Fault, InvalidManifest, Refused};
 use crate::kind::{Role, RouteVersion, role};
 use crate::manifest::{Manifest, Place, Source, manifests};
@@ -24,7 +25,8 @@ pub struct Objects {
     pub(crate) notes: Notes,
 }
 
-/// What to do with an object of a kind that nobody here has heard of.
+/// What to do with an object of a kind that nobody here has heard of, or with a document that says
+/// no kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownKinds {
     #[default]
@@ -41,6 +43,13 @@ impl Objects {
             none = false;
             match manifest {
                 Ok(manifest) => reading.take(&place, manifest, unknown_kinds),
+                Err(Fault::NoKind {
+                    missing,
+                    ignorable: true,
+                }) if unknown_kinds == UnknownKinds::Note => {
+                    let remark = Remark::NoKind { place, missing };
+                    reading.objects.notes.add(None, remark);
+                }
                 Err(fault) => {
                     reading.lost = true;
                     reading.refuse(&place, None, vec![fault]);
@@ -48,13 +57,9 @@ impl Objects {
             }
         }
         if none {
-            return Err(Refused::from(InvalidManifest {
-                place: None,
-                object: None,
-                fault: Fault::NoManifests,
-            }));
+            return Err(Refused::from(InvalidManifest::of_all(Fault::NoManifests)));
         }
-        reading.check_parents();
+        reading.check_absences();
         if !reading.invalid.is_empty() {
             return Err(Refused(reading.invalid));
         }
@@ -82,6 +87,7 @@ impl Reading {
             }) if unknown_kinds == UnknownKinds::Note => {
                 let remark = Remark::UnknownKind {
                     api_version: manifest.api_version.clone(),
+                    kind: manifest.kind.clone(),
                 };
                 return self.objects.notes.add(Some(stranger(&manifest)), remark);
             }
@@ -150,6 +156,8 @@ impl Reading {
         content: &Map<String, Value>,
     ) -> Result<(), Vec<Fault>> {
         let mut typed = Typed::<TcpRouteSpec>::read(content)?;
+        // A misspelt weight is a default weight: other shares than those that were meant.
+        typed.refuse_unknown("spec", "a field of a TCPRoute");
         for path in std::mem::take(&mut typed.unknown) {
             let remark = Remark::UnknownField { path };
             self.objects.notes.add(Some(id.clone()), remark);
@@ -192,28 +200,17 @@ impl Reading {
         Ok(())
     }
 
-    /// A producer route's Service must be there: without it nothing can be said about its ports or
-    /// its waypoint, and a route left out for a forgotten file would go unnoticed.
-    fn check_parents(&mut self) {
+    /// Without a manifest that cannot be told what it is, nobody knows what is absent.
+    fn check_absences(&mut self) {
         if self.lost {
             return;
         }
-        for route in self.objects.routes.values() {
-            let id = ObjectId::new("TCPRoute", &route.name);
-            for (index, parent) in route.parents.iter().enumerate() {
-                let service = ObjectId::new("Service", &parent.name);
-                let producer = parent.is_service() && parent.name.namespace == route.name.namespace;
-                if producer && !self.seen.contains_key(&service) {
-                    self.invalid.push(InvalidManifest {
-                        place: self.seen.get(&id).map(|(place, _)| place.clone()),
-                        object: Some(id.clone()),
-                        fault: Fault::NoParentService {
-                            path: format!("spec.parentRefs[{index}]"),
-                            service: parent.name.clone(),
-                        },
-                    });
-                }
-            }
+        for (object, fault) in absences(&self.objects, |id| self.seen.contains_key(id)) {
+            self.invalid.push(InvalidManifest {
+                place: self.seen.get(&object).map(|(place, _)| place.clone()),
+                object: Some(object),
+                fault,
+            });
         }
     }
 }

@@ -1,8 +1,5 @@
 //! Output: the plugin configuration of a waypoint, and the WasmPlugin that carries it.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use waypoint_l4_config::{
@@ -11,47 +8,10 @@ use waypoint_l4_config::{
 use waypoint_l4_route::Table;
 
 use crate::error::InvalidOutput;
+use crate::image::ImageUrl;
 use crate::kind::GATEWAY_API;
 use crate::object::ObjectName;
 use crate::plan;
-
-/// Where the filter's image is; its scheme is one that Istio's agent can load.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageUrl(String);
-
-impl Default for ImageUrl {
-    /// The image of this version.
-    fn default() -> Self {
-        Self(format!(
-            "oci://ghcr.io/waypoint-l4/waypoint-l4:{}",
-            env!("CARGO_PKG_VERSION")
-        ))
-    }
-}
-
-impl FromStr for ImageUrl {
-    type Err = InvalidImageUrl;
-
-    fn from_str(url: &str) -> Result<Self, InvalidImageUrl> {
-        let rest = ["oci://", "https://", "http://", "file://"]
-            .iter()
-            .find_map(|scheme| url.strip_prefix(scheme));
-        match rest {
-            Some(rest) if !rest.is_empty() => Ok(Self(url.to_owned())),
-            _ => Err(InvalidImageUrl),
-        }
-    }
-}
-
-impl fmt::Display for ImageUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a URL that starts with oci://, https://, http:// or file://")]
-pub struct InvalidImageUrl;
 
 /// What becomes of connections while the filter cannot be loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -93,7 +53,7 @@ pub(crate) fn wasm_plugin(
             r#type: "NETWORK",
             // After authorization: who may not connect shall not be routed.
             phase: "STATS",
-            url: &image.0,
+            url: image.as_str(),
             fail_strategy,
             plugin_config: &config,
         },

@@ -115,27 +115,32 @@ impl ParentRef {
         own_namespace: &str,
         spec: &TcpRouteParentRefs,
     ) -> Result<Self, Vec<Fault>> {
-        let mut faults = Vec::new();
+        let kind = spec.kind.clone().unwrap_or_else(|| String::from("Gateway"));
+        let group = match spec.group.as_deref().unwrap_or(GATEWAY_API) {
+            group if kind == "Service" && !group.is_empty() => Err(Fault::NotCoreService {
+                path: path.to_owned(),
+                group: group.to_owned(),
+            }),
+            group => Ok(group.to_owned()),
+        };
         let name = reference(path, &spec.name, spec.namespace.as_deref(), own_namespace);
         let port = spec
             .port
             .map(|port| port_number(&format!("{path}.port"), port));
-        let (name, port) = match (name, port.transpose()) {
-            (Ok(name), Ok(port)) => (name, port),
-            (name, port) => {
-                faults.extend(name.err());
-                faults.extend(port.err());
-                return Err(faults);
+        match (group, name, port.transpose()) {
+            (Ok(group), Ok(name), Ok(port)) => Ok(Self {
+                group,
+                kind,
+                name,
+                port,
+                // "When unspecified (empty string), this will reference the entire resource."
+                section: spec.section_name.clone().filter(|name| !name.is_empty()),
+            }),
+            (group, name, port) => {
+                let faults = [group.err(), name.err(), port.err()];
+                Err(faults.into_iter().flatten().collect())
             }
-        };
-        Ok(Self {
-            group: spec.group.clone().unwrap_or_else(|| GATEWAY_API.to_owned()),
-            kind: spec.kind.clone().unwrap_or_else(|| String::from("Gateway")),
-            name,
-            port,
-            // "When unspecified (empty string), this will reference the entire resource."
-            section: spec.section_name.clone().filter(|name| !name.is_empty()),
-        })
+        }
     }
 }
 

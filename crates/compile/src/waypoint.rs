@@ -11,7 +11,7 @@ use gateway_api::gateways::{
 };
 use k8s_openapi::api::core::v1::NamespaceSpec;
 
-use crate::error::Fault;
+use crate::error::{Fault, list};
 use crate::object::{Object, ObjectName, label, subdomain};
 use crate::{Objects, Service};
 
@@ -74,21 +74,31 @@ impl Gateway {
         }
     }
 
-    fn admits(&self, namespace: &str, labels: Option<&BTreeMap<String, String>>) -> bool {
+    /// Absent where it takes the labels of the Namespace to know.
+    fn admits(&self, namespace: &str, labels: Option<&BTreeMap<String, String>>) -> Option<bool> {
         match &self.admits {
-            Admits::Same => self.name.namespace == namespace,
-            Admits::All => true,
+            Admits::Same => Some(self.name.namespace == namespace),
+            Admits::All => Some(true),
             Admits::Matching(selector) => {
+                if labels.is_none() && !by_name_only(selector) {
+                    return None;
+                }
                 let mut labels = labels.cloned().unwrap_or_default();
                 // Kubernetes sets it on every Namespace, so manifests do not.
-                labels.insert(
-                    String::from("kubernetes.io/metadata.name"),
-                    namespace.to_owned(),
-                );
-                selects(selector, &labels)
+                labels.insert(NAMESPACE_NAME.to_owned(), namespace.to_owned());
+                Some(selects(selector, &labels))
             }
         }
     }
+}
+
+const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
+fn by_name_only(selector: &Selector) -> bool {
+    let labels = selector.match_labels.iter().flatten().map(|(key, _)| key);
+    let expressions = selector.match_expressions.iter().flatten();
+    let mut keys = labels.chain(expressions.map(|expression| &expression.key));
+    keys.all(|key| key == NAMESPACE_NAME)
 }
 
 fn selects(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
@@ -135,6 +145,9 @@ impl Namespace {
     }
 }
 
+/// The label that names a waypoint.
+pub(crate) const USE_WAYPOINT: &str = "istio.io/use-waypoint";
+
 /// What the label `istio.io/use-waypoint` asks for.
 #[derive(Clone, Debug)]
 pub(crate) enum UseWaypoint {
@@ -144,16 +157,15 @@ pub(crate) enum UseWaypoint {
 
 impl UseWaypoint {
     pub(crate) fn parse<S>(object: &Object<S>, own_namespace: &str) -> Result<Option<Self>, Fault> {
-        const NAME: &str = "istio.io/use-waypoint";
         const NAMESPACE: &str = "istio.io/use-waypoint-namespace";
-        let Some(name) = object.label(NAME) else {
+        let Some(name) = object.label(USE_WAYPOINT) else {
             return Ok(None);
         };
         if name == "none" {
             return Ok(Some(Self::None));
         }
         let namespace = object.label(NAMESPACE).unwrap_or(own_namespace);
-        subdomain(&format!("metadata.labels[{NAME}]"), name)?;
+        subdomain(&format!("metadata.labels[{USE_WAYPOINT}]"), name)?;
         label(&format!("metadata.labels[{NAMESPACE}]"), namespace)?;
         Ok(Some(Self::Named(ObjectName {
             namespace: namespace.to_owned(),
@@ -162,8 +174,9 @@ impl UseWaypoint {
     }
 }
 
-/// The waypoint that serves a Service. A Gateway that is not among the objects counts as one: they
-/// need not be the whole cluster.
+/// The waypoint that serves a Service. A Gateway that is not among the objects counts as one, as they
+/// need not be the whole cluster; but where other Gateways of its namespace are, its name is likelier
+/// a misspelt one.
 pub(crate) fn owner(service: &Service, objects: &Objects) -> Result<ObjectName, NoWaypoint> {
     let namespace = objects.namespaces.get(&service.name.namespace);
     let asked = service
@@ -179,7 +192,14 @@ pub(crate) fn owner(service: &Service, objects: &Objects) -> Result<ObjectName, 
         }
     };
     let Some(gateway) = objects.gateways.get(name) else {
-        return Ok(name.clone());
+        let all = objects.gateways.keys();
+        let others = all.filter(|other| other.namespace == name.namespace);
+        let others: Vec<_> = others.cloned().collect();
+        if others.is_empty() {
+            return Ok(name.clone());
+        }
+        let gateway = name.clone();
+        return Err(NoWaypoint::GatewayUnknown { gateway, others });
     };
     if !gateway.is_waypoint() {
         return Err(NoWaypoint::OtherClass {
@@ -193,13 +213,15 @@ pub(crate) fn owner(service: &Service, objects: &Objects) -> Result<ObjectName, 
             traffic: traffic.to_owned(),
         });
     }
-    if !gateway.admits(&service.name.namespace, namespace.map(|n| &n.labels)) {
-        return Err(NoWaypoint::NotAdmitted {
+    let admitted = gateway.admits(&service.name.namespace, namespace.map(|n| &n.labels));
+    match admitted {
+        Some(true) => Ok(name.clone()),
+        Some(false) => Err(NoWaypoint::NotAdmitted {
             gateway: name.clone(),
             namespace: service.name.namespace.clone(),
-        });
+        }),
+        None => Err(NoWaypoint::NamespaceUnknown(service.name.namespace.clone())),
     }
-    Ok(name.clone())
 }
 
 /// Why no waypoint serves a Service.
@@ -208,8 +230,17 @@ pub(crate) fn owner(service: &Service, objects: &Objects) -> Result<ObjectName, 
 pub enum NoWaypoint {
     #[error("neither it nor its Namespace has the label istio.io/use-waypoint")]
     NotAsked,
-    #[error("it has no label istio.io/use-waypoint, and Namespace {0} is not among the manifests")]
+    #[error("Namespace {0}, whose labels tell, is not among the manifests")]
     NamespaceUnknown(String),
+    #[error(
+        "Gateway {gateway} is not among the manifests; there is {}",
+        list(others)
+    )]
+    GatewayUnknown {
+        gateway: ObjectName,
+        /// The Gateways of its namespace.
+        others: Vec<ObjectName>,
+    },
     #[error("the label istio.io/use-waypoint says none")]
     Declined,
     #[error("Gateway {gateway} is of class {class}, not istio-waypoint")]

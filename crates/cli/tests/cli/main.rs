@@ -1,14 +1,13 @@
-//! The command as a user meets it: exit codes, standard output and standard error apart, files,
-//! directories and standard input.
+//! The command as a user meets it: exit codes, standard output and standard error apart, arguments.
 
 #![expect(
     clippy::unwrap_used,
     reason = "clippy.toml exempts test functions, not what they call"
 )]
 
-use std::fs;
+mod files;
+
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const MANIFESTS: &str = concat!(
@@ -50,14 +49,6 @@ fn case(name: &str) -> String {
     format!("{CASES}/{name}/input.yaml")
 }
 
-/// An empty directory of this test's own.
-fn directory(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = fs::remove_dir_all(&path);
-    fs::create_dir_all(&path).unwrap();
-    path
-}
-
 #[test]
 fn compiles_a_directory_without_a_word() {
     let compiled = run(&["compile", "-f", MANIFESTS]);
@@ -71,41 +62,6 @@ fn compiles_a_directory_without_a_word() {
     let version = env!("CARGO_PKG_VERSION");
     let url = format!("  url: oci://ghcr.io/waypoint-l4/waypoint-l4:{version}\n");
     assert!(compiled.stdout.contains(&url));
-}
-
-#[test]
-fn files_a_directory_and_standard_input_are_all_the_same() {
-    let whole = run(&["compile", "-f", MANIFESTS]);
-    let file = |name: &str| format!("{MANIFESTS}/{name}.yaml");
-    let (gateway, namespace) = (file("gateway"), file("namespace"));
-    let (services, route) = (file("services"), file("tcproute"));
-    let files = run(&[
-        "compile", "-f", &route, "-f", &services, "-f", &namespace, "-f", &gateway,
-    ]);
-    assert_eq!(files, whole);
-    let stdin = fs::read(&services).unwrap();
-    let mixed = run_with(
-        &[
-            "compile", "-f", &route, "-f", "-", "-f", &namespace, "-f", &gateway,
-        ],
-        &stdin,
-    );
-    assert_eq!(mixed, whole);
-}
-
-#[test]
-fn reads_json_from_standard_input() {
-    for name in ["json-input", "json-documents"] {
-        let json = fs::read(format!("{CASES}/{name}/input.json")).unwrap();
-        let expected = fs::read_to_string(format!("{CASES}/{name}/output.yaml")).unwrap();
-        let compiled = run_with(&["compile", "-f", "-"], &json);
-        assert_eq!(
-            (compiled.code, compiled.stdout),
-            (0, expected),
-            "{}",
-            compiled.stderr
-        );
-    }
 }
 
 #[test]
@@ -135,85 +91,6 @@ fn a_refusal_prints_every_error_and_nothing_else() {
 }
 
 #[test]
-fn what_cannot_be_read_is_reported_together() {
-    let empty = directory("empty");
-    let missing = empty.join("missing.yaml");
-    let (empty, missing) = (empty.to_str().unwrap(), missing.to_str().unwrap());
-    let broken = case("refused/not-yaml");
-    let refused = run(&["compile", "-f", missing, "-f", empty, "-f", &broken]);
-    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
-    let lines: Vec<_> = refused.stderr.lines().collect();
-    assert!(lines[0].starts_with(&format!("error: {missing}: cannot be read: No such file")));
-    assert_eq!(
-        lines[1],
-        format!(
-            "error: {empty}: cannot be read: a directory without *.yaml, *.yml or *.json files"
-        )
-    );
-    assert!(lines[2].starts_with(&format!("error: {broken}: line 3, column 10: ")));
-    assert_eq!(lines.len(), 3);
-}
-
-#[test]
-fn a_directory_is_read_to_the_bottom_only_when_asked() {
-    let root = directory("recursive");
-    let below = root.join("below");
-    fs::create_dir(&below).unwrap();
-    for name in ["namespace", "gateway", "services", "tcproute"] {
-        let to = if name == "tcproute" { &below } else { &root };
-        let file = format!("{name}.yaml");
-        fs::copy(Path::new(MANIFESTS).join(&file), to.join(&file)).unwrap();
-    }
-    fs::write(root.join("README.md"), "no manifest").unwrap();
-    let root = root.to_str().unwrap();
-    let flat = run(&["compile", "-f", root]);
-    assert_eq!((flat.code, flat.stdout.contains("listeners:")), (0, false));
-    assert_eq!(
-        run(&["compile", "-R", "-f", root]),
-        run(&["compile", "-f", MANIFESTS])
-    );
-}
-
-#[test]
-fn bytes_that_are_no_text_are_refused() {
-    let refused = run_with(&["compile", "-f", "-"], b"kind: \xff\xfe\0");
-    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
-    assert_eq!(
-        refused.stderr,
-        "error: stdin: expected UTF-8, found other bytes at offset 6\n"
-    );
-}
-
-#[test]
-fn nonsense_is_refused_and_nothing_worse() {
-    let deep = "[".repeat(100_000);
-    let aliases = format!("a: &a [x]\nb: [{}]\n", "*a,".repeat(10_000));
-    for stdin in [
-        "\0", "{", "}", "\"", "&a [*a]", "!!x ?", "\u{feff}", "- - -", &deep, &aliases,
-    ] {
-        let refused = run_with(&["compile", "-f", "-"], stdin.as_bytes());
-        assert_eq!(refused.code, 1, "{refused:?}");
-        assert!(refused.stderr.starts_with("error: "), "{refused:?}");
-        assert_eq!(refused.stdout, "");
-    }
-}
-
-#[test]
-fn a_big_cluster_fits_into_one_file() {
-    let services = (0..20_000).map(|number| {
-        format!(
-            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: s{number}, namespace: demo}}\n\
-             spec: {{ports: [{{name: tcp, port: 9000}}]}}\n"
-        )
-    });
-    let compiled = run_with(
-        &["compile", "-f", MANIFESTS, "-f", "-"],
-        services.collect::<String>().as_bytes(),
-    );
-    assert_eq!(compiled, run(&["compile", "-f", MANIFESTS]));
-}
-
-#[test]
 fn no_waypoint_is_no_output_and_no_error() {
     for output in ["wasmplugin", "config"] {
         let compiled = run(&["compile", "-f", &case("no-waypoint"), "--output", output]);
@@ -232,8 +109,8 @@ fn the_config_is_of_one_waypoint() {
     let refused = run(&["compile", "-f", &several, "--output", "config"]);
     assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
     let expected =
-        "error: expected one waypoint, found demo/waypoint, zoo/waypoint: choose with --waypoint\n";
-    assert_eq!(refused.stderr, expected);
+        "expected one waypoint, found demo/waypoint, zoo/waypoint: choose with --waypoint";
+    assert_eq!(refused.stderr, format!("error: {several}: {expected}\n"));
 
     let zoo = ["compile", "-f", &several, "--waypoint", "zoo/waypoint"];
     let config = run(&[&zoo[..], &["--output", "config"]].concat());
@@ -300,7 +177,7 @@ fn unknown_kinds_can_be_left_out() {
     assert_eq!(run(&["compile", "-f", &unknown]).code, 1);
     let compiled = run(&["compile", "-f", &unknown, "--ignore-unknown-kinds"]);
     assert_eq!(compiled.code, 0);
-    let note = "note: Rollout tcp-echo: left out: argoproj.io/v1alpha1 has no kind that this version knows\n";
+    let note = "note: Rollout tcp-echo: left out: unknown kind argoproj.io/v1alpha1 Rollout\n";
     assert!(compiled.stderr.contains(note), "{}", compiled.stderr);
     for misspelt in ["misspelt-kind", "wrong-version"] {
         let input = case(&format!("refused/{misspelt}"));
@@ -312,6 +189,18 @@ fn unknown_kinds_can_be_left_out() {
 }
 
 #[test]
+fn nothing_is_noted_of_a_waypoint_that_is_not_printed() {
+    let input = case("assumed-waypoint-of-namespace");
+    let no_route = |waypoint: &str| {
+        let run = run(&["compile", "-f", &input, "--waypoint", waypoint]);
+        assert_eq!(run.code, 0);
+        run.stderr.contains("no route")
+    };
+    assert!(!no_route("demo/waypoint"));
+    assert!(no_route("shop/waypoint"));
+}
+
+#[test]
 fn wrong_arguments_are_usage_errors() {
     for arguments in [
         &[][..],
@@ -320,6 +209,15 @@ fn wrong_arguments_are_usage_errors() {
         &["compile", "-f", "-", "-f", "-"],
         &["compile", "-f", MANIFESTS, "--image", "ghcr.io/waypoint-l4"],
         &["compile", "-f", MANIFESTS, "--image", "oci://"],
+        &["compile", "-f", MANIFESTS, "--image", "oci://ghcr.io/a b"],
+        &[
+            "compile",
+            "-f",
+            MANIFESTS,
+            "--image",
+            "oci://ghcr.io/Acme/l4",
+        ],
+        &["compile", "-f", MANIFESTS, "--image", "file://l4.wasm"],
         &["compile", "-f", MANIFESTS, "--fail-strategy", "FAIL_RELOAD"],
         &["compile", "-f", MANIFESTS, "--waypoint", "waypoint"],
         &["compile", "-f", MANIFESTS, "--cluster-domain", "a|b"],

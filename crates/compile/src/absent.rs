@@ -1,0 +1,79 @@
+//! What must be among the manifests besides a route: without it the route would be left out, and the
+//! empty plugin that remains would replace the good one of an earlier run.
+
+use std::collections::BTreeSet;
+
+use crate::error::Fault;
+use crate::object::{ObjectId, ObjectName};
+use crate::service::{Addressing, Service};
+use crate::waypoint::{NoWaypoint, USE_WAYPOINT, owner};
+use crate::{Objects, Route};
+
+/// What is absent, with the object that asks for it. `seen` tells of an object that is there but
+/// wrong, which is reported as such.
+pub(crate) fn absences(
+    objects: &Objects,
+    seen: impl Fn(&ObjectId) -> bool,
+) -> Vec<(ObjectId, Fault)> {
+    let mut absences = Vec::new();
+    let mut labelled = BTreeSet::new();
+    for route in objects.routes.values() {
+        let id = ObjectId::new("TCPRoute", &route.name);
+        for (path, name) in producer_parents(route) {
+            let Some(service) = objects.services.get(name) else {
+                if !seen(&ObjectId::new("Service", name)) {
+                    let service = name.clone();
+                    let fault = Fault::NoParentService { path, service };
+                    absences.push((id.clone(), fault));
+                }
+                continue;
+            };
+            // The others have no waypoint anyhow.
+            if service.addressing != Addressing::VirtualIp {
+                continue;
+            }
+            match owner(service, objects) {
+                Err(NoWaypoint::NamespaceUnknown(namespace))
+                    if !seen(&ObjectId::namespace(&namespace)) =>
+                {
+                    let service = name.clone();
+                    let fault = Fault::NoNamespace {
+                        path,
+                        namespace,
+                        service,
+                    };
+                    absences.push((id.clone(), fault));
+                }
+                // The mistake is in the label, which many routes may depend on.
+                Err(NoWaypoint::GatewayUnknown { gateway, others })
+                    if !seen(&ObjectId::new("Gateway", &gateway))
+                        && labelled.insert(labelled_object(service)) =>
+                {
+                    let fault = Fault::NoGateway {
+                        path: format!("metadata.labels[{USE_WAYPOINT}]"),
+                        gateway,
+                        others,
+                    };
+                    absences.push((labelled_object(service), fault));
+                }
+                _ => {}
+            }
+        }
+    }
+    absences
+}
+
+fn producer_parents(route: &Route) -> impl Iterator<Item = (String, &ObjectName)> {
+    let parents = route.parents.iter().enumerate();
+    parents
+        .filter(|(_, parent)| parent.is_service() && parent.name.namespace == route.name.namespace)
+        .map(|(index, parent)| (format!("spec.parentRefs[{index}]"), &parent.name))
+}
+
+/// The object whose label names the waypoint of a Service.
+fn labelled_object(service: &Service) -> ObjectId {
+    match service.use_waypoint {
+        Some(_) => ObjectId::new("Service", &service.name),
+        None => ObjectId::namespace(&service.name.namespace),
+    }
+}
