@@ -4,7 +4,7 @@ use proxy_wasm::traits::{Context, StreamContext};
 use proxy_wasm::types::Action;
 
 use crate::host;
-use crate::plugin::Active;
+use crate::plugin::{Active, Router};
 
 /// One downstream connection.
 pub(crate) struct Connection {
@@ -32,17 +32,21 @@ impl StreamContext for Connection {
 }
 
 fn route(id: u32, active: &Active) -> Action {
-    if active.table.is_empty() {
+    // Nobody else holds it: the calls below do not come back into this VM.
+    let Ok(mut router) = active.router.try_borrow_mut() else {
+        return Action::Continue;
+    };
+    let Router { table, random } = &mut *router;
+    if table.is_empty() {
         return Action::Continue;
     }
     let Some(chain) = host::filter_chain_name() else {
         return Action::Continue;
     };
-    let Some(listener) = active.table.listener(&chain) else {
+    let Some(listener) = table.listener(&chain) else {
         return Action::Continue;
     };
-    let draw = active.random.borrow_mut().u64(..);
-    let decision = listener.decide(draw);
+    let decision = listener.decide(&host::Connection, || random.u64(..));
     if host::logs_debug() {
         log::debug!("{chain}: {decision}");
     }

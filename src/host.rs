@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, Status};
+use waypoint_l4_route::Facts;
 
 /// The plugin configuration as Envoy has it; empty if there is none.
 pub(crate) fn plugin_configuration() -> Result<Vec<u8>, String> {
@@ -14,8 +15,28 @@ pub(crate) fn plugin_configuration() -> Result<Vec<u8>, String> {
 
 /// The name of the filter chain that the connection came in by; none if it has no name.
 pub(crate) fn filter_chain_name() -> Option<String> {
-    let name = hostcalls::get_property(vec!["xds", "filter_chain_name"]).ok()??;
-    String::from_utf8(name).ok()
+    property(vec!["xds", "filter_chain_name"])
+}
+
+/// What Envoy knows of the connection at hand.
+pub(crate) struct Connection;
+
+impl Facts for Connection {
+    fn server_name(&self) -> Option<String> {
+        property(vec!["connection", "requested_server_name"])
+    }
+
+    fn source_address(&self) -> Option<String> {
+        property(vec!["source", "address"])
+    }
+
+    fn source_principal(&self) -> Option<String> {
+        property(vec!["filter_state", "io.istio.peer_principal"])
+    }
+}
+
+fn property(path: Vec<&str>) -> Option<String> {
+    String::from_utf8(hostcalls::get_property(path).ok()??).ok()
 }
 
 /// Whether Envoy's log level, which may change at any time, lets debug lines through. Asking is

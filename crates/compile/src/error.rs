@@ -1,7 +1,6 @@
 use std::fmt;
 
 use waypoint_l4_config::{InvalidConfig, InvalidReason};
-use waypoint_l4_route::NotHonoured;
 
 use crate::{ObjectId, ObjectName, Place};
 
@@ -128,8 +127,6 @@ pub enum Fault {
 pub enum InvalidOutput {
     #[error(transparent)]
     Config(#[from] InvalidConfig),
-    #[error(transparent)]
-    NotHonoured(#[from] NotHonoured),
     #[error(transparent)]
     Reason(#[from] InvalidReason),
     #[error(transparent)]
