@@ -3,7 +3,7 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, StreamContext};
 use proxy_wasm::types::Action;
 
-use crate::host;
+use crate::host::{self, SetCluster};
 use crate::plugin::{Active, Router};
 
 /// One downstream connection.
@@ -40,9 +40,7 @@ fn route(id: u32, active: &Active) -> Action {
     if table.is_empty() {
         return Action::Continue;
     }
-    let Some(chain) = host::filter_chain_name() else {
-        return Action::Continue;
-    };
+    let chain = host::filter_chain_name();
     let Some(listener) = table.listener(&chain) else {
         return Action::Continue;
     };
@@ -50,15 +48,22 @@ fn route(id: u32, active: &Active) -> Action {
     if host::logs_debug() {
         log::debug!("{chain}: {decision}");
     }
-    if let Some(set_cluster) = decision.prepared()
-        && let Err(error) = set_cluster.call()
-    {
-        log::error!("{chain}: {decision}: not carried out: {error}");
-        return Action::Continue;
+    let carried_out = decision.prepared().map_or(Ok(()), SetCluster::call);
+    match (carried_out, decision.refuses()) {
+        (Ok(()), false) => Action::Continue,
+        (Ok(()), true) => {
+            active.refusals.add(id);
+            Action::Pause
+        }
+        (Err(error), refuses) => {
+            // Once is enough: what one connection meets, all meet.
+            if !active.has_failed.replace(true) {
+                log::error!("{chain}: {decision}: not carried out: {error}");
+            }
+            if refuses {
+                host::close();
+            }
+            Action::Continue
+        }
     }
-    if decision.refuses() {
-        active.refusals.add(id);
-        return Action::Pause;
-    }
-    Action::Continue
 }

@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use fastrand::Rng;
@@ -22,6 +22,8 @@ pub(crate) struct Plugin {
 pub(crate) struct Active {
     pub(crate) router: RefCell<Router>,
     pub(crate) refusals: Refusals,
+    /// Whether a decision could not be carried out, which is logged once.
+    pub(crate) has_failed: Cell<bool>,
 }
 
 /// Decides, and remembers what the next decision depends on.
@@ -80,5 +82,6 @@ fn activate() -> Result<Active, String> {
     Ok(Active {
         router: RefCell::new(Router { table, random }),
         refusals: Refusals::default(),
+        has_failed: Cell::new(false),
     })
 }

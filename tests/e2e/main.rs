@@ -2,7 +2,9 @@
 //! come out at one of two pods. Each test has an Envoy of its own.
 
 mod choice;
+mod plain;
 mod protocols;
+mod refusals;
 mod routing;
 mod updates;
 

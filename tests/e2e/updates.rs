@@ -84,7 +84,7 @@ async fn a_bad_update_changes_nothing() -> Result<()> {
         ),
         (
             good.replace("\"backends\"", "\"pick\":{\"best\":{}},\"backends\""),
-            "listeners[0].rules[0].pick: unknown variant `best`, expected one of `random`, `exact`, `sticky`",
+            "listeners[0].rules[0].pick.best: unknown field `best`, expected one of `random`, `exact`, `sticky`",
         ),
     ];
     for (config, reason) in cases {

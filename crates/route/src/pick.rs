@@ -29,8 +29,8 @@ impl Pick {
     ) -> Self {
         let weights: Vec<Weight> = backends.iter().map(|backend| backend.weight).collect();
         match pick {
-            config::Pick::Random {} => Self::Random(Random::new(weights)),
-            config::Pick::Exact {} => Self::Exact(Exact::new(weights, draw)),
+            config::Pick::Random => Self::Random(Random::new(weights)),
+            config::Pick::Exact => Self::Exact(Exact::new(weights, draw)),
             config::Pick::Sticky { by } => Self::Sticky {
                 by: *by,
                 sticky: Sticky::new(
