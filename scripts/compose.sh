@@ -23,6 +23,7 @@ if [ -z "${ENVOY_IMAGE:-}" ]; then
     scripts/compose-base.sh "$ENVOY_IMAGE"
   fi
 fi
+# See compose-base.sh.
 export ENVOY_IMAGE DOCKER_BUILDKIT=0 COMPOSE_DOCKER_CLI_BUILD=0
 
 rm -rf target/compose
@@ -33,5 +34,9 @@ target/release/waypoint-l4 compile --output config -f testdata/manifests/tcp-tra
 target/release/waypoint-l4-testbed render --out target/compose/mesh --mounted-at /mesh \
   --wasm /etc/waypoint-l4/plugin.wasm --config target/compose/config.json
 
-trap '"${compose[@]}" down --volumes --timeout 1' EXIT
+clean_up() {
+  "${compose[@]}" down --volumes --timeout 1
+  docker image rm waypoint-l4-compose >/dev/null || true
+}
+trap clean_up EXIT
 "${compose[@]}" up --build --abort-on-container-exit --exit-code-from client --timeout 2

@@ -5,7 +5,6 @@
 ;; filter would import them all. `make build` merges this module into the filter, so that they resolve
 ;; here; each traps. tests/lean.rs fails if one is missing after an update of proxy-wasm.
 (module
-  (func (export "proxy_close_stream") (param i32) (result i32) unreachable)
   (func (export "proxy_dequeue_shared_queue") (param i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_done") (result i32) unreachable)
   (func (export "proxy_enqueue_shared_queue") (param i32 i32 i32) (result i32) unreachable)

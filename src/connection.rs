@@ -3,8 +3,8 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, StreamContext};
 use proxy_wasm::types::Action;
 
-use crate::host;
-use crate::plugin::Active;
+use crate::host::{self, SetCluster};
+use crate::plugin::{Active, Router};
 
 /// One downstream connection.
 pub(crate) struct Connection {
@@ -32,29 +32,38 @@ impl StreamContext for Connection {
 }
 
 fn route(id: u32, active: &Active) -> Action {
-    if active.table.is_empty() {
+    // Nobody else holds it: the calls below do not come back into this VM.
+    let Ok(mut router) = active.router.try_borrow_mut() else {
+        return Action::Continue;
+    };
+    let Router { table, random } = &mut *router;
+    if table.is_empty() {
         return Action::Continue;
     }
-    let Some(chain) = host::filter_chain_name() else {
+    let chain = host::filter_chain_name();
+    let Some(listener) = table.listener(&chain) else {
         return Action::Continue;
     };
-    let Some(listener) = active.table.listener(&chain) else {
-        return Action::Continue;
-    };
-    let draw = active.random.borrow_mut().u64(..);
-    let decision = listener.decide(draw);
+    let decision = listener.decide(&host::Connection, || random.u64(..));
     if host::logs_debug() {
         log::debug!("{chain}: {decision}");
     }
-    if let Some(set_cluster) = decision.prepared()
-        && let Err(error) = set_cluster.call()
-    {
-        log::error!("{chain}: {decision}: not carried out: {error}");
-        return Action::Continue;
+    let carried_out = decision.prepared().map_or(Ok(()), SetCluster::call);
+    match (carried_out, decision.refuses()) {
+        (Ok(()), false) => Action::Continue,
+        (Ok(()), true) => {
+            active.refusals.add(id);
+            Action::Pause
+        }
+        (Err(error), refuses) => {
+            // Once is enough: what one connection meets, all meet.
+            if !active.has_failed.replace(true) {
+                log::error!("{chain}: {decision}: not carried out: {error}");
+            }
+            if refuses {
+                host::close();
+            }
+            Action::Continue
+        }
     }
-    if decision.refuses() {
-        active.refusals.add(id);
-        return Action::Pause;
-    }
-    Action::Continue
 }

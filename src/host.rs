@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, LogLevel, Status};
+use proxy_wasm::types::{BufferType, Status};
+use waypoint_l4_route::Facts;
 
 /// The plugin configuration as Envoy has it; empty if there is none.
 pub(crate) fn plugin_configuration() -> Result<Vec<u8>, String> {
@@ -12,19 +13,50 @@ pub(crate) fn plugin_configuration() -> Result<Vec<u8>, String> {
         .map_err(|status| format!("Envoy did not hand it over: {status:?}"))
 }
 
-/// The name of the filter chain that the connection came in by; none if it has no name.
-pub(crate) fn filter_chain_name() -> Option<String> {
-    let name = hostcalls::get_property(vec!["xds", "filter_chain_name"]).ok()??;
-    String::from_utf8(name).ok()
+/// The name of the filter chain that the connection came in by; empty if it has none.
+pub(crate) fn filter_chain_name() -> String {
+    property(vec!["xds", "filter_chain_name"]).unwrap_or_default()
+}
+
+/// What Envoy knows of the connection at hand.
+pub(crate) struct Connection;
+
+impl Facts for Connection {
+    fn server_name(&self) -> Option<String> {
+        property(vec!["connection", "requested_server_name"])
+    }
+
+    fn source_address(&self) -> Option<String> {
+        property(vec!["source", "address"])
+    }
+
+    fn source_principal(&self) -> Option<String> {
+        property(vec!["filter_state", "io.istio.peer_principal"])
+    }
+}
+
+fn property(path: Vec<&str>) -> Option<String> {
+    String::from_utf8(hostcalls::get_property(path).ok()??).ok()
 }
 
 /// Whether Envoy's log level, which may change at any time, lets debug lines through. Asking is
 /// cheaper than making a line that nobody reads.
 pub(crate) fn logs_debug() -> bool {
-    matches!(
-        hostcalls::get_log_level(),
-        Ok(LogLevel::Trace | LogLevel::Debug)
-    )
+    const DEBUG: u32 = 1;
+    log_level().is_some_and(|level| level <= DEBUG)
+}
+
+/// As a number: proxy-wasm's own function reads it into an enum that has no place for Envoy's `off`.
+#[expect(unsafe_code, reason = "a call of the host")]
+fn log_level() -> Option<u32> {
+    #[link(wasm_import_module = "env")]
+    unsafe extern "C" {
+        fn proxy_get_log_level(level: *mut u32) -> u32;
+    }
+    let mut level = 0;
+    // SAFETY: the host writes a u32 to a place that outlives the call.
+    let status = unsafe { proxy_get_log_level(&mut level) };
+    (status == 0).then_some(level)
 }
 
 /// Has `on_tick` called, within a millisecond, for the plugin of the connection at hand.
@@ -48,6 +80,13 @@ pub(crate) fn resume(connection: u32) {
         && let Err(status) = hostcalls::resume_downstream()
     {
         log::error!("resume_downstream: {status:?}");
+    }
+}
+
+/// Closes the connection at hand.
+pub(crate) fn close() {
+    if let Err(status) = hostcalls::close_downstream() {
+        log::error!("close_downstream: {status:?}");
     }
 }
 

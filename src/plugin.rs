@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use fastrand::Rng;
@@ -20,10 +20,17 @@ pub(crate) struct Plugin {
 
 /// What the connections of a configuration share.
 pub(crate) struct Active {
+    pub(crate) router: RefCell<Router>,
+    pub(crate) refusals: Refusals,
+    /// Whether a decision could not be carried out, which is logged once.
+    pub(crate) has_failed: Cell<bool>,
+}
+
+/// Decides, and remembers what the next decision depends on.
+pub(crate) struct Router {
     pub(crate) table: Table<host::SetCluster>,
     /// Seeded once, so that a draw costs no host call.
-    pub(crate) random: RefCell<Rng>,
-    pub(crate) refusals: Refusals,
+    pub(crate) random: Rng,
 }
 
 impl Context for Plugin {}
@@ -62,8 +69,8 @@ fn activate() -> Result<Active, String> {
     let json = host::plugin_configuration()?;
     let config = parse(&json).map_err(|error| error.to_string())?;
     let revision = config.revision.clone();
-    let table = Table::new(config, host::SetCluster::new).map_err(|error| error.to_string())?;
-    let random = RefCell::new(Rng::with_seed(entropy::seed()?));
+    let mut random = Rng::with_seed(entropy::seed()?);
+    let table = Table::new(config, host::SetCluster::new, || random.u64(..));
     log::info!(
         "waypoint-l4 {} ({}): configured, revision {}, {} chains, {} rules",
         env!("CARGO_PKG_VERSION"),
@@ -73,8 +80,8 @@ fn activate() -> Result<Active, String> {
         table.rules(),
     );
     Ok(Active {
-        table,
-        random,
+        router: RefCell::new(Router { table, random }),
         refusals: Refusals::default(),
+        has_failed: Cell::new(false),
     })
 }

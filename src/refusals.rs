@@ -12,36 +12,38 @@ pub(crate) struct Refusals {
     paused: RefCell<Paused>,
 }
 
-/// A tick may come right after a connection, so the one that resumes it is the second: Envoy's event
-/// loop has then gone round at least once, and established it.
+/// A tick may come right after a connection, so the one that resumes it is the second at the soonest:
+/// Envoy's event loop has then gone round at least once, and established it.
 #[derive(Default)]
 struct Paused {
     before_last_tick: Vec<u32>,
     since_last_tick: Vec<u32>,
 }
 
+/// How many are resumed at a tick. Envoy resumes them after the call into this VM, each from within
+/// the one before, and closing each calls back: with 570 at once the stack is full, the VM dies, and
+/// with it every established connection of the worker.
+const AT_ONCE: usize = 64;
+
 impl Refusals {
-    /// Has the connection resumed at the tick after next. To be called by the connection itself.
+    /// Has the connection resumed at the tick after next, or when its turn comes after that. To be
+    /// called by the connection itself.
     pub(crate) fn add(&self, id: u32) {
-        let mut paused = self.paused.borrow_mut();
+        let Ok(mut paused) = self.paused.try_borrow_mut() else {
+            return;
+        };
         if paused.is_empty() {
             host::start_ticking();
         }
         paused.since_last_tick.push(id);
     }
 
-    /// Lets tcp_proxy see the connections whose time has come, and close them.
+    /// Lets tcp_proxy see the connections whose turn it is, and close them.
     pub(crate) fn on_tick(&self) {
-        let due = {
-            let mut paused = self.paused.borrow_mut();
-            let fresh = std::mem::take(&mut paused.since_last_tick);
-            let due = std::mem::replace(&mut paused.before_last_tick, fresh);
-            if paused.is_empty() {
-                host::stop_ticking();
-            }
-            due
+        let due = match self.paused.try_borrow_mut() {
+            Ok(mut paused) => paused.turn(),
+            Err(_) => return,
         };
-        // To close a connection may call back into this VM, so nothing is borrowed here.
         for id in due {
             host::resume(id);
         }
@@ -49,6 +51,17 @@ impl Refusals {
 }
 
 impl Paused {
+    /// Takes out who is due, and makes everybody else one tick older.
+    fn turn(&mut self) -> Vec<u32> {
+        let due = self.before_last_tick.len().min(AT_ONCE);
+        let due = self.before_last_tick.drain(..due).collect();
+        self.before_last_tick.append(&mut self.since_last_tick);
+        if self.is_empty() {
+            host::stop_ticking();
+        }
+        due
+    }
+
     fn is_empty(&self) -> bool {
         self.before_last_tick.is_empty() && self.since_last_tick.is_empty()
     }

@@ -20,8 +20,9 @@ const EXPORTS: [&str; 9] = [
     "proxy_on_tick",
 ];
 
-const IMPORTS: [&str; 9] = [
+const IMPORTS: [&str; 10] = [
     "env.proxy_call_foreign_function",
+    "env.proxy_close_stream",
     "env.proxy_continue_stream",
     "env.proxy_get_buffer_bytes",
     "env.proxy_get_log_level",
@@ -74,7 +75,11 @@ fn the_module_is_small() {
 #[test]
 fn the_module_names_no_path_of_the_machine_that_built_it() {
     let module = module();
-    for home in [env!("CARGO_MANIFEST_DIR"), env!("HOME")] {
+    for home in [Some(env!("CARGO_MANIFEST_DIR")), option_env!("HOME")] {
+        // A root directory says nothing.
+        let Some(home) = home.filter(|home| home.len() > 3) else {
+            continue;
+        };
         let found = module
             .windows(home.len())
             .any(|bytes| bytes == home.as_bytes());

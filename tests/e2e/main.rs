@@ -1,7 +1,10 @@
 //! The filter in a real Envoy with the shape of Istio's waypoint: TCP connections go in by HBONE and
 //! come out at one of two pods. Each test has an Envoy of its own.
 
+mod choice;
+mod plain;
 mod protocols;
+mod refusals;
 mod routing;
 mod updates;
 

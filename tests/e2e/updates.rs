@@ -83,8 +83,8 @@ async fn a_bad_update_changes_nothing() -> Result<()> {
             "listeners[0].rulez: unknown field `rulez`",
         ),
         (
-            good.replace("\"backends\"", "\"pick\":{\"exact\":{}},\"backends\""),
-            "listeners[0].rules[0].pick.exact: not honoured by this version",
+            good.replace("\"backends\"", "\"pick\":{\"best\":{}},\"backends\""),
+            "listeners[0].rules[0].pick.best: unknown field `best`, expected one of `random`, `exact`, `sticky`",
         ),
     ];
     for (config, reason) in cases {

@@ -1,7 +1,6 @@
 use std::fmt;
 
 use waypoint_l4_config::{InvalidConfig, InvalidReason};
-use waypoint_l4_route::NotHonoured;
 
 use crate::manifest::Missing;
 use crate::{ObjectId, ObjectName, Place};
@@ -171,8 +170,6 @@ pub enum Fault {
 pub enum InvalidOutput {
     #[error(transparent)]
     Config(#[from] InvalidConfig),
-    #[error(transparent)]
-    NotHonoured(#[from] NotHonoured),
     #[error(transparent)]
     Reason(#[from] InvalidReason),
     #[error(transparent)]

@@ -4,6 +4,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Weight;
+use crate::object::objects;
 
 /// One destination of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +64,7 @@ impl core::error::Error for InvalidReason {}
 /// The wire has two optional fields where the type has one choice: JSON's tagged forms would need
 /// a buffered second pass, and would report errors without their place.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 struct Wire {
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,6 +74,8 @@ struct Wire {
     #[serde(default, skip_serializing_if = "Weight::is_default")]
     weight: Weight,
 }
+
+objects!(Wire);
 
 impl TryFrom<Wire> for Backend {
     type Error = InvalidBackend;

@@ -22,12 +22,15 @@ mod backend;
 mod listener;
 mod matches;
 mod number;
+mod object;
 mod parse;
+mod pick;
 #[cfg(test)]
 mod tests;
 
 pub use backend::{Backend, InvalidReason, Reason, Target};
-pub use listener::{Config, Listener, Otherwise, Pick, Rule, StickyKey, Version};
+pub use listener::{Config, Listener, Otherwise, Rule, Version};
 pub use matches::{Cidr, InvalidMatch, Match, Namespace, ServiceAccount, SniPattern};
 pub use number::{InvalidWeight, Weight};
 pub use parse::{InvalidConfig, parse};
+pub use pick::{Pick, StickyKey};

@@ -7,11 +7,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::matches::at_least_one;
 use crate::number::Integer;
-use crate::{Backend, Match};
+use crate::object::objects;
+use crate::{Backend, Match, Pick};
 
 /// The whole plugin configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Config {
     pub version: Version,
     /// Identifies this configuration in logs and metrics; never judged. `compile` writes the first
@@ -57,7 +58,7 @@ impl<'de> Deserialize<'de> for Version {
 /// What happens to the connections of one filter chain. A chain that no listener names is left
 /// alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Listener {
     /// Equals Envoy's property `xds.filter_chain_name`; `*` is any chain that no other listener
     /// names.
@@ -87,7 +88,7 @@ impl Otherwise {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Rule {
     /// Where the rule comes from, `namespace/route`; shown in logs, metrics and `explain`.
     pub name: String,
@@ -99,39 +100,7 @@ pub struct Rule {
     pub backends: Vec<Backend>,
 }
 
-/// How a rule picks one of its backends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Pick {
-    /// Each connection by chance, in proportion to the weights.
-    Random {},
-    /// Each connection by a low-discrepancy sequence: after n connections of a worker each backend
-    /// is within one connection of its share.
-    Exact {},
-    /// The same client always to the same backend, by weighted rendezvous hashing.
-    Sticky { by: StickyKey },
-}
-
-impl Default for Pick {
-    fn default() -> Self {
-        Self::Random {}
-    }
-}
-
-impl Pick {
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum StickyKey {
-    /// The client's IP address, without its port.
-    SourceAddress,
-    /// The client's SPIFFE identity.
-    SourcePrincipal,
-}
+objects!(Config, Listener, Rule);
 
 /// Two listeners of one chain would leave it to their order which of them decides.
 fn distinct_chains<'de, D>(deserializer: D) -> Result<Vec<Listener>, D::Error>

@@ -5,10 +5,12 @@ use core::fmt;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::object::objects;
+
 /// The conditions of a rule: every field that is given must hold, and a list holds when any of its
 /// items does. A fact that is not known (no SNI, no principal) makes a condition on it fail.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(remote = "Self", rename_all = "camelCase", deny_unknown_fields)]
 pub struct Match {
     /// Server names of the TLS ClientHello.
     #[serde(
@@ -39,6 +41,8 @@ pub struct Match {
     )]
     pub source_cidrs: Vec<Cidr>,
 }
+
+objects!(Match);
 
 impl Match {
     /// Whether this is the match without conditions, which every connection meets.

@@ -71,7 +71,9 @@ fn names_the_place_what_was_expected_and_what_was_found() {
     #[rustfmt::skip]
     let cases = [
         ("{", ".", "EOF while parsing an object"),
-        ("7", ".", "invalid type: integer `7`, expected struct Config"),
+        ("7", ".", "invalid type: integer `7`, expected an object"),
+        ("[1]", ".", "invalid type: sequence, expected an object"),
+        (r#"{"version":1,"listeners":[["c"]]}"#, "listeners[0]", "invalid type: sequence, expected an object"),
         (r#"{"version":1} x"#, ".", "trailing characters"),
         ("{}", ".", "missing field `version`"),
         (r#"{"version":2}"#, "version", "invalid value: integer `2`, expected 1"),
@@ -95,6 +97,9 @@ fn names_the_place_what_was_expected_and_what_was_found() {
         (&in_match(r#""sourceCidrs":["10.0.0.0/33"]"#), "listeners[0].rules[0].match.sourceCidrs[0]", "expected a network such as 10.0.0.0/8 or fd00::/8, found `10.0.0.0/33`"),
         (&in_match(r#""sourceLabels":{}"#), "listeners[0].rules[0].match.sourceLabels", "unknown field `sourceLabels`"),
         (&backend(r#""cluster":"c""#).replace("\"name\":\"r\",", "\"name\":\"r\",\"pick\":{\"exact\":{\"n\":1}},"), "listeners[0].rules[0].pick.exact.n", "unknown field `n`"),
+        (&backend(r#""cluster":"c""#).replace("\"name\":\"r\",", "\"name\":\"r\",\"pick\":{\"exact\":[]},"), "listeners[0].rules[0].pick.exact", "invalid type: sequence, expected an object"),
+        (&backend(r#""cluster":"c""#).replace("\"name\":\"r\",", "\"name\":\"r\",\"pick\":{},"), "listeners[0].rules[0].pick", "expected one of `random`, `exact` and `sticky`"),
+        (&backend(r#""cluster":"c""#).replace("\"name\":\"r\",", "\"name\":\"r\",\"pick\":{\"best\":{}},"), "listeners[0].rules[0].pick.best", "unknown field `best`, expected one of `random`, `exact`, `sticky`"),
     ];
     for (json, path, message) in cases {
         let error = parse(json.as_bytes()).expect_err(json);

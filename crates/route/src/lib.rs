@@ -4,7 +4,10 @@
 //! into a [`Table`]; each new connection asks it for a [`Decision`]:
 //!
 //! ```text
-//! Config ──Table::new──> Table ──listener(chain)──> Listener ──decide(draw)──> Decision
+//! Config ──Table::new──> Table ──listener(chain)──> Listener ──decide(facts, draw)──> Decision
+//!                                                    rules: the first whose conditions hold,
+//!                                                    then one of its backends by Random, Exact
+//!                                                    or Sticky
 //! ```
 //!
 //! There is no I/O here, no clock, no host and no source of randomness: what is needed of them is
@@ -16,13 +19,21 @@
 extern crate alloc;
 
 mod decision;
+mod exact;
+mod facts;
 mod listener;
-mod share;
+mod matches;
+mod pick;
+mod random;
+mod sticky;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use decision::{Decision, Refusal};
+pub use exact::Exact;
+pub use facts::Facts;
 pub use listener::{Backend, Listener, Rule};
-pub use share::Share;
-pub use table::{NotHonoured, Table};
+pub use random::Random;
+pub use sticky::Sticky;
+pub use table::Table;

@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 use waypoint_l4_config::{self as config, Otherwise, Target};
 
 use crate::decision::{Decision, Refusal, refusal_cluster};
-use crate::share::Share;
+use crate::facts::{Facts, Known};
+use crate::matches::Conditions;
+use crate::pick::Pick;
 
 /// What is decided for the connections of one filter chain.
 #[derive(Clone, Debug)]
@@ -15,10 +17,14 @@ pub struct Listener<P> {
 }
 
 impl<P> Listener<P> {
-    pub(crate) fn new(listener: config::Listener, prepare: &mut impl FnMut(&str) -> P) -> Self {
+    pub(crate) fn new(
+        listener: config::Listener,
+        prepare: &mut impl FnMut(&str) -> P,
+        draw: &mut dyn FnMut() -> u64,
+    ) -> Self {
         let rules = listener.rules.into_iter();
         Self {
-            rules: rules.map(|rule| Rule::new(rule, prepare)).collect(),
+            rules: rules.map(|rule| Rule::new(rule, prepare, draw)).collect(),
             otherwise: match listener.otherwise {
                 Otherwise::Default => None,
                 Otherwise::Refuse => Some(refuse(Refusal::NoRule, prepare)),
@@ -30,11 +36,16 @@ impl<P> Listener<P> {
         &self.rules
     }
 
-    /// Decides one connection by a number that is uniform over all of u64.
-    pub fn decide(&self, draw: u64) -> Decision<'_, P> {
-        // The first rule whose match holds decides, and no rule has a condition yet.
-        match (self.rules.first(), &self.otherwise) {
-            (Some(rule), _) => rule.decide(draw),
+    /// Decides one connection: by the first rule whose conditions hold. `draw` gives a number that
+    /// is uniform over all of u64.
+    pub fn decide(&mut self, facts: &impl Facts, mut draw: impl FnMut() -> u64) -> Decision<'_, P> {
+        let known = Known::new(facts);
+        let rule = self
+            .rules
+            .iter_mut()
+            .find(|rule| rule.conditions.hold(&known));
+        match (rule, &self.otherwise) {
+            (Some(rule), _) => rule.decide(&known, &mut draw),
             (None, Some(prepared)) => Decision::Refuse {
                 rule: None,
                 refusal: Refusal::NoRule,
@@ -49,16 +60,22 @@ impl<P> Listener<P> {
 #[derive(Clone, Debug)]
 pub struct Rule<P> {
     name: String,
-    share: Share,
+    conditions: Conditions,
+    pick: Pick,
     backends: Vec<Backend<P>>,
     no_weight: P,
 }
 
 impl<P> Rule<P> {
-    fn new(rule: config::Rule, prepare: &mut impl FnMut(&str) -> P) -> Self {
+    fn new(
+        rule: config::Rule,
+        prepare: &mut impl FnMut(&str) -> P,
+        draw: &mut dyn FnMut() -> u64,
+    ) -> Self {
         Self {
             name: rule.name,
-            share: Share::new(rule.backends.iter().map(|backend| backend.weight)),
+            conditions: Conditions::new(rule.matches),
+            pick: Pick::new(&rule.pick, &rule.backends, draw),
             backends: rule
                 .backends
                 .into_iter()
@@ -84,8 +101,12 @@ impl<P> Rule<P> {
         &self.backends
     }
 
-    fn decide(&self, draw: u64) -> Decision<'_, P> {
-        let picked = self.share.pick(draw);
+    fn decide(
+        &mut self,
+        known: &Known<'_, impl Facts>,
+        draw: &mut dyn FnMut() -> u64,
+    ) -> Decision<'_, P> {
+        let picked = self.pick.pick(known, draw);
         match picked.and_then(|index| self.backends.get(index)) {
             Some(backend) => Decision::Backend {
                 rule: self,

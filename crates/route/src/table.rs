@@ -1,9 +1,7 @@
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::String;
-use core::fmt;
 
-use waypoint_l4_config::{Config, Match, Pick};
+use waypoint_l4_config::Config;
 
 use crate::Listener;
 
@@ -18,24 +16,32 @@ pub struct Table<P> {
 }
 
 impl<P> Table<P> {
-    /// Builds the table; `prepare` is given the name of each cluster that a decision can name.
-    pub fn new(config: Config, mut prepare: impl FnMut(&str) -> P) -> Result<Self, NotHonoured> {
-        honoured(&config)?;
-        let mut by_chain = BTreeMap::new();
+    /// Builds the table. `prepare` is given the name of each cluster that a decision can name; `draw`
+    /// gives numbers that are uniform over all of u64.
+    pub fn new(
+        config: Config,
+        mut prepare: impl FnMut(&str) -> P,
+        mut draw: impl FnMut() -> u64,
+    ) -> Self {
+        let mut table = Self {
+            by_chain: BTreeMap::new(),
+            any_chain: None,
+        };
         for listener in config.listeners {
             let chain = listener.chain.clone();
-            by_chain.insert(chain, Listener::new(listener, &mut prepare));
+            let listener = Listener::new(listener, &mut prepare, &mut draw);
+            if chain == "*" {
+                table.any_chain = Some(listener);
+            } else {
+                table.by_chain.insert(chain, listener);
+            }
         }
-        let any_chain = by_chain.remove("*");
-        Ok(Self {
-            by_chain,
-            any_chain,
-        })
+        table
     }
 
     /// The listener of a filter chain; none if its connections are to be left alone.
-    pub fn listener(&self, chain: &str) -> Option<&Listener<P>> {
-        self.by_chain.get(chain).or(self.any_chain.as_ref())
+    pub fn listener(&mut self, chain: &str) -> Option<&mut Listener<P>> {
+        self.by_chain.get_mut(chain).or(self.any_chain.as_mut())
     }
 
     /// The number of listeners.
@@ -57,60 +63,5 @@ impl<P> Table<P> {
             .chain(&self.any_chain)
             .map(|listener| listener.rules().len())
             .sum()
-    }
-}
-
-/// A field of the wire form that this version reads but cannot honour. Ignoring it would send
-/// connections where their owner did not mean them to go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotHonoured {
-    /// Where, as `listeners[0].rules[1].match.sni`.
-    pub path: String,
-}
-
-impl fmt::Display for NotHonoured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: not honoured by this version", self.path)
-    }
-}
-
-impl core::error::Error for NotHonoured {}
-
-fn honoured(config: &Config) -> Result<(), NotHonoured> {
-    for (l, listener) in config.listeners.iter().enumerate() {
-        for (r, rule) in listener.rules.iter().enumerate() {
-            if let Some(field) = condition(&rule.matches).or(other_than_random(&rule.pick)) {
-                return Err(NotHonoured {
-                    path: format!("listeners[{l}].rules[{r}].{field}"),
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-fn condition(matches: &Match) -> Option<&'static str> {
-    let conditions = [
-        ("match.sni", matches.sni.is_empty()),
-        (
-            "match.sourceNamespaces",
-            matches.source_namespaces.is_empty(),
-        ),
-        (
-            "match.sourceServiceAccounts",
-            matches.source_service_accounts.is_empty(),
-        ),
-        ("match.sourceCidrs", matches.source_cidrs.is_empty()),
-    ];
-    conditions
-        .into_iter()
-        .find_map(|(field, absent)| (!absent).then_some(field))
-}
-
-fn other_than_random(pick: &Pick) -> Option<&'static str> {
-    match pick {
-        Pick::Random {} => None,
-        Pick::Exact {} => Some("pick.exact"),
-        Pick::Sticky { .. } => Some("pick.sticky"),
     }
 }

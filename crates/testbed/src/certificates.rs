@@ -54,11 +54,17 @@ impl Authority {
 
     /// A certificate for a service account, good as a client's and as a server's.
     pub fn issue(&self, namespace: &str, service_account: &str) -> Result<Identity> {
-        let uri = format!("spiffe://{TRUST_DOMAIN}/ns/{namespace}/sa/{service_account}");
+        self.issue_for(&format!(
+            "spiffe://{TRUST_DOMAIN}/ns/{namespace}/sa/{service_account}"
+        ))
+    }
+
+    /// A certificate for any URI.
+    pub fn issue_for(&self, uri: &str) -> Result<Identity> {
         let mut params = CertificateParams::default();
         // Istio's certificates have no subject either: the URI is all there is to a name.
         params.distinguished_name = DistinguishedName::new();
-        params.subject_alt_names = vec![SanType::URI(uri.as_str().try_into()?)];
+        params.subject_alt_names = vec![SanType::URI(uri.try_into()?)];
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![
@@ -133,6 +139,31 @@ impl Identity {
             .with_client_cert_verifier(verifier)
             .with_single_cert(self.chain()?, self.private_key()?)?;
         config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// For an application that speaks TLS through the mesh, which knows nothing of HBONE.
+    pub fn application_server_config(&self) -> Result<Arc<ServerConfig>> {
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&TLS13])?
+            .with_no_client_auth()
+            .with_single_cert(self.chain()?, self.private_key()?)?;
+        Ok(Arc::new(config))
+    }
+
+    /// The client's end of it, which names the server it wants or does not.
+    pub fn application_client_config(&self, names_server: bool) -> Result<Arc<ClientConfig>> {
+        let provider = provider();
+        let verifier = MeshVerifier {
+            roots: self.roots()?,
+            provider: provider.clone(),
+        };
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13])?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        config.enable_sni = names_server;
         Ok(Arc::new(config))
     }
 

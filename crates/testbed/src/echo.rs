@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// Istio's tcp-echo: each line is answered with the pod's name, a space and the line.
 pub const ECHO_PORT: u16 = 9000;
@@ -16,6 +17,9 @@ pub const ECHO_PORT: u16 = 9000;
 pub const SERVER_FIRST_PORT: u16 = 9001;
 /// The server sends `NAME bye\n`, ends its direction at once and goes on reading.
 pub const SERVER_CLOSES_PORT: u16 = 9002;
+
+/// As [`ECHO_PORT`], inside of TLS.
+pub const TLS_PORT: u16 = 5432;
 
 /// The servers of one pod; they stop when this is dropped, with all their connections.
 pub struct Echo {
@@ -31,16 +35,17 @@ struct Counts {
 }
 
 impl Echo {
-    pub async fn start(name: &str, address: Ipv4Addr) -> Result<Self> {
+    /// `tls` is for [`TLS_PORT`].
+    pub async fn start(name: &str, address: Ipv4Addr, tls: TlsAcceptor) -> Result<Self> {
         let mut counts = BTreeMap::new();
         let mut servers = JoinSet::new();
-        for port in [ECHO_PORT, SERVER_FIRST_PORT, SERVER_CLOSES_PORT] {
+        for port in [ECHO_PORT, SERVER_FIRST_PORT, SERVER_CLOSES_PORT, TLS_PORT] {
             let listener = TcpListener::bind((address, port))
                 .await
                 .with_context(|| format!("pod {name} cannot listen on {address}:{port}"))?;
             let count = Arc::new(Counts::default());
             counts.insert(port, count.clone());
-            servers.spawn(accept(listener, port, name.to_string(), count));
+            servers.spawn(accept(listener, port, name.to_string(), count, tls.clone()));
         }
         Ok(Self {
             counts,
@@ -64,7 +69,13 @@ impl Echo {
     }
 }
 
-async fn accept(listener: TcpListener, port: u16, name: String, counts: Arc<Counts>) {
+async fn accept(
+    listener: TcpListener,
+    port: u16,
+    name: String,
+    counts: Arc<Counts>,
+    tls: TlsAcceptor,
+) {
     let mut connections = JoinSet::new();
     loop {
         // Finished connections are let go of here, or the set would only grow.
@@ -76,10 +87,10 @@ async fn accept(listener: TcpListener, port: u16, name: String, counts: Arc<Coun
         };
         counts.accepted.fetch_add(1, Ordering::SeqCst);
         counts.open.fetch_add(1, Ordering::SeqCst);
-        let (name, counts) = (name.clone(), counts.clone());
+        let (name, counts, tls) = (name.clone(), counts.clone(), tls.clone());
         connections.spawn(async move {
             // A client that goes away in the middle is no fault of the server's.
-            let _ = serve(stream, port, &name, &counts).await;
+            let _ = serve(stream, port, &name, &counts, tls).await;
             counts.open.fetch_sub(1, Ordering::SeqCst);
         });
     }
@@ -90,6 +101,7 @@ async fn serve(
     port: u16,
     name: &str,
     counts: &Counts,
+    tls: TlsAcceptor,
 ) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     match port {
@@ -105,13 +117,18 @@ async fn serve(
             let mut buffer = vec![0; 64 * 1024];
             while receive(&mut stream, &mut buffer, counts).await? > 0 {}
         }
+        TLS_PORT => echo_lines(tls.accept(stream).await?, name, counts).await?,
         _ => echo_lines(stream, name, counts).await?,
     }
     Ok(())
 }
 
-async fn echo_lines(mut stream: TcpStream, name: &str, counts: &Counts) -> std::io::Result<()> {
-    let (read, mut write) = stream.split();
+async fn echo_lines(
+    stream: impl AsyncRead + AsyncWrite,
+    name: &str,
+    counts: &Counts,
+) -> std::io::Result<()> {
+    let (read, mut write) = tokio::io::split(stream);
     let mut read = BufReader::new(read);
     let mut line = Vec::new();
     // What comes before the end of the stream without a newline is answered as well.
@@ -152,10 +169,13 @@ async fn receive(
 mod tests {
     use super::*;
     use crate::address::Network;
+    use crate::certificates::Authority;
 
     async fn talk(port: u16, send: &[u8]) -> String {
         let network = Network::claim().unwrap();
-        let echo = Echo::start("one", network.pod_one()).await.unwrap();
+        let identity = Authority::new().unwrap().issue("shop", "echo").unwrap();
+        let tls = identity.application_server_config().unwrap().into();
+        let echo = Echo::start("one", network.pod_one(), tls).await.unwrap();
         let mut stream = TcpStream::connect((network.pod_one(), port)).await.unwrap();
         stream.write_all(send).await.unwrap();
         stream.shutdown().await.unwrap();

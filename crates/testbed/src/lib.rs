@@ -17,9 +17,10 @@
 //! | `tcp-echo`    | 10.96.0.10:9000, 9001, 9002   | `one`, `two` |
 //! | `tcp-echo-v1` | 10.96.0.11:9000               | `one`        |
 //! | `tcp-echo-v2` | 10.96.0.12:9000               | `two`        |
+//! | `db`          | 10.96.0.20:5432 (TLS)         | `one`, `two` |
 //!
 //! There are clusters for ports 9001 and 9002 of the latter two as well, so that any port of the
-//! first can be routed.
+//! first can be routed, and clusters of Services `db-v1` and `db-v2`.
 //!
 //! These addresses are only names in a CONNECT request, so they are the same in every testbed; the
 //! sockets are on a loopback network of each testbed's own ([`address`]).

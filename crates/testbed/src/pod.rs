@@ -31,7 +31,8 @@ pub struct Pod {
 impl Pod {
     /// `name` is what its servers answer with, `identity` what its ztunnel shows the waypoint.
     pub async fn start(name: &str, address: Ipv4Addr, identity: &Identity) -> Result<Self> {
-        let echo = Echo::start(name, address).await?;
+        let tls = identity.application_server_config()?.into();
+        let echo = Echo::start(name, address, tls).await?;
         let listener = TcpListener::bind((address, HBONE_PORT))
             .await
             .with_context(|| format!("pod {name} cannot listen on {address}:{HBONE_PORT}"))?;

@@ -6,15 +6,19 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustls::pki_types::ServerName;
 use tempfile::TempDir;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::address::{HBONE_PORT, Network};
 use crate::admin::Admin;
-use crate::certificates::Authority;
+use crate::certificates::{Authority, Identity};
 use crate::client::Client;
 use crate::envoy::{Counters, Envoy, Options, UpdateError};
 use crate::pod::Pod;
 use crate::template::{Placement, Routing, Templates};
+use crate::tunnel::Stream;
 
 /// Istio's namespace for the task this mesh is taken from.
 pub const NAMESPACE: &str = "istio-io-tcp-traffic-shifting";
@@ -63,9 +67,29 @@ impl Waypoint {
 
     /// A client of another identity.
     pub fn client_as(&self, namespace: &str, service_account: &str) -> Result<Client> {
-        let identity = self.authority.issue(namespace, service_account)?;
-        let client = Client::new(self.address(), &identity)?;
+        self.client_of(&self.authority.issue(namespace, service_account)?)
+    }
+
+    /// A client whose identity is this URI, whatever it looks like.
+    pub fn client_with_principal(&self, uri: &str) -> Result<Client> {
+        self.client_of(&self.authority.issue_for(uri)?)
+    }
+
+    fn client_of(&self, identity: &Identity) -> Result<Client> {
+        let client = Client::new(self.address(), identity)?;
         Ok(client.from_address(self.client_address(0)))
+    }
+
+    /// TLS to the server at the other end of the stream, asked for by this name or by none.
+    pub async fn tls(
+        &self,
+        stream: Stream,
+        server_name: Option<&str>,
+    ) -> Result<TlsStream<Stream>> {
+        let identity = self.authority.issue(CLIENT_NAMESPACE, "client")?;
+        let config = identity.application_client_config(server_name.is_some())?;
+        let name = ServerName::try_from(server_name.unwrap_or("unnamed").to_string())?;
+        Ok(TlsConnector::from(config).connect(name, stream).await?)
     }
 
     /// An address for [`Client::from_address`]: `number` 0 to 99.

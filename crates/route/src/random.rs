@@ -2,16 +2,16 @@ use alloc::vec::Vec;
 
 use waypoint_l4_config::Weight;
 
-/// Picks one of several weighted items by a number drawn at random.
+/// Picks by chance: each backend has its weight over the sum of all.
 #[derive(Clone, Debug)]
-pub struct Share {
-    /// For each item, the sum of the weights up to and with its own. A u64 holds the sum of any
-    /// list that fits in memory: 2^64 / 1,000,000 is more than 10^13 items.
+pub struct Random {
+    /// For each backend, the sum of the weights up to and with its own. A u64 holds the sum of any
+    /// list that fits in memory: 2^64 / 1,000,000 is more than 10^13 backends.
     upto: Vec<u64>,
     total: u64,
 }
 
-impl Share {
+impl Random {
     pub fn new(weights: impl IntoIterator<Item = Weight>) -> Self {
         let mut total = 0_u64;
         let upto = weights
@@ -24,19 +24,18 @@ impl Share {
         Self { upto, total }
     }
 
-    /// The index of the item that the draw falls on; none if no item has a weight above zero.
+    /// The index of the backend that the draw falls on; none if no weight is above zero.
     ///
-    /// A `draw` that is uniform over all of u64 gives each item its weight over the sum of all, to
-    /// within sum / 2^64.
+    /// A `draw` that is uniform over all of u64 gives each backend its share, to within sum / 2^64.
     pub fn pick(&self, draw: u64) -> Option<usize> {
         let point = scale(draw, self.total)?;
-        // An item of weight zero ends where the one before it ends, so no point lies in it.
+        // A backend of weight zero ends where the one before it ends, so no point lies in it.
         Some(self.upto.partition_point(|upto| *upto <= point))
     }
 }
 
 /// Maps a draw over all of u64 to 0..total; none if that is empty.
-fn scale(draw: u64, total: u64) -> Option<u64> {
+pub(crate) fn scale(draw: u64, total: u64) -> Option<u64> {
     if total == 0 {
         return None;
     }

@@ -1,0 +1,97 @@
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net};
+use waypoint_l4_config as config;
+
+use crate::facts::{Facts, Known};
+
+/// The conditions of a rule, ready to be held against a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Conditions {
+    sni: Vec<ServerName>,
+    namespaces: Vec<config::Namespace>,
+    service_accounts: Vec<config::ServiceAccount>,
+    networks: Vec<IpNet>,
+}
+
+impl Conditions {
+    pub(crate) fn new(matches: config::Match) -> Self {
+        Self {
+            sni: matches.sni.iter().map(ServerName::new).collect(),
+            namespaces: matches.source_namespaces,
+            service_accounts: matches.source_service_accounts,
+            networks: matches.source_cidrs.into_iter().map(canonical).collect(),
+        }
+    }
+
+    /// Whether every condition holds. One on a fact that is not known does not.
+    pub(crate) fn hold(&self, known: &Known<'_, impl Facts>) -> bool {
+        any(&self.sni, |pattern| {
+            known
+                .server_name()
+                .is_some_and(|name| pattern.matches(name))
+        }) && any(&self.namespaces, |namespace| {
+            known
+                .source_principal()
+                .is_some_and(|own| own.namespace() == namespace.as_str())
+        }) && any(&self.service_accounts, |account| {
+            known.source_principal().is_some_and(|own| {
+                own.namespace() == account.namespace.as_str()
+                    && own.service_account() == account.name
+            })
+        }) && any(&self.networks, |network| {
+            known.source_ip().is_some_and(|ip| network.contains(&ip))
+        })
+    }
+}
+
+/// Whether any of them holds, or none is asked for.
+fn any<T>(conditions: &[T], holds: impl Fn(&T) -> bool) -> bool {
+    conditions.is_empty() || conditions.iter().any(holds)
+}
+
+#[derive(Clone, Debug)]
+enum ServerName {
+    Exact(String),
+    /// What stands behind one or more labels, with its dot: `.example.com`.
+    Suffix(String),
+}
+
+impl ServerName {
+    fn new(pattern: &config::SniPattern) -> Self {
+        match pattern.as_str().strip_prefix('*') {
+            Some(suffix) => Self::Suffix(suffix.into()),
+            None => Self::Exact(pattern.as_str().into()),
+        }
+    }
+
+    /// Server names know no case.
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Exact(exact) => name.eq_ignore_ascii_case(exact),
+            Self::Suffix(suffix) => {
+                let labels = name.len().checked_sub(suffix.len());
+                labels.is_some_and(|labels| {
+                    labels > 0
+                        && name
+                            .get(labels..)
+                            .is_some_and(|end| end.eq_ignore_ascii_case(suffix))
+                })
+            }
+        }
+    }
+}
+
+/// A network of IPv4 in the dress of IPv6 is the network of IPv4: addresses are compared without it.
+fn canonical(cidr: config::Cidr) -> IpNet {
+    if let IpNet::V6(net) = cidr.0
+        && let Some(length) = net.prefix_len().checked_sub(96)
+        && let IpAddr::V4(address) = IpAddr::V6(net.addr()).to_canonical()
+        && let Ok(net) = Ipv4Net::new(address, length)
+    {
+        return IpNet::V4(net);
+    }
+    cidr.0
+}
