@@ -19,6 +19,7 @@ pub(crate) fn absences(
     let mut labelled = BTreeSet::new();
     for route in objects.routes.values() {
         let id = ObjectId::new("TCPRoute", &route.name);
+        let mut served = false;
         for (path, name) in producer_parents(route) {
             let Some(service) = objects.services.get(name) else {
                 if !seen(&ObjectId::new("Service", name)) {
@@ -56,7 +57,26 @@ pub(crate) fn absences(
                     };
                     absences.push((labelled_object(service), fault));
                 }
-                _ => {}
+                outcome => served |= outcome.is_ok(),
+            }
+        }
+        if !served {
+            continue;
+        }
+        let mut told = BTreeSet::new();
+        for (path, service) in backend_services(route, objects) {
+            // Taken for one that the waypoint does not serve, all its connections would be refused.
+            if let Err(NoWaypoint::NamespaceUnknown(namespace)) = owner(service, objects)
+                && !seen(&ObjectId::namespace(&namespace))
+                && told.insert(namespace.clone())
+            {
+                let service = service.name.clone();
+                let fault = Fault::NoNamespace {
+                    path,
+                    namespace,
+                    service,
+                };
+                absences.push((id.clone(), fault));
             }
         }
     }
@@ -68,6 +88,24 @@ fn producer_parents(route: &Route) -> impl Iterator<Item = (String, &ObjectName)
     parents
         .filter(|(_, parent)| parent.is_service() && parent.name.namespace == route.name.namespace)
         .map(|(index, parent)| (format!("spec.parentRefs[{index}]"), &parent.name))
+}
+
+/// The Services among the backends of the rule that has an effect.
+fn backend_services<'a>(
+    route: &'a Route,
+    objects: &'a Objects,
+) -> impl Iterator<Item = (String, &'a Service)> {
+    let backends = route.rules.first().map(|rule| rule.backends.iter());
+    backends
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .filter(|(_, backend)| backend.group.is_empty() && backend.kind == "Service")
+        .filter_map(|(index, backend)| {
+            let path = format!("spec.rules[0].backendRefs[{index}]");
+            Some((path, objects.services.get(&backend.name)?))
+        })
+        .filter(|(_, service)| service.addressing == Addressing::VirtualIp)
 }
 
 /// The object whose label names the waypoint of a Service.

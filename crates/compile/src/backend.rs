@@ -1,14 +1,14 @@
 //! From the backendRefs of a rule to clusters, or to refusals where a backend is invalid.
 
 use crate::Objects;
-use crate::cluster::{ClusterDomain, inbound_vip, outbound};
+use crate::cluster::{ClusterDomain, inbound_vip};
 use crate::note::{Notes, Remark};
 use crate::object::{ObjectId, ObjectName};
 use crate::plan::{Backend, Refusal, Target};
 use crate::protocol::Protocol;
 use crate::route::{BackendRef, Route, RouteRule};
 use crate::service::Addressing;
-use crate::waypoint::{NoWaypoint, owner};
+use crate::waypoint::owner;
 
 /// The backends of a rule, seen from a waypoint.
 pub(crate) fn backends(
@@ -33,20 +33,7 @@ pub(crate) fn backends(
     for (index, (backend, name)) in rule.backends.iter().zip(names).enumerate() {
         let path = format!("spec.rules[0].backendRefs[{index}]");
         let target = match resolve(backend, waypoint, objects, domain) {
-            Ok(Resolved::Owned { cluster }) => Target::Cluster(cluster),
-            Ok(Resolved::Unowned {
-                cluster,
-                unknown_namespace,
-            }) => {
-                note(Remark::UnownedBackend {
-                    path,
-                    service: backend.name.clone(),
-                    waypoint: waypoint.clone(),
-                    cluster: cluster.clone(),
-                    unknown_namespace,
-                });
-                Target::Cluster(cluster)
-            }
+            Ok(cluster) => Target::Cluster(cluster),
             Err((reason, cause)) => {
                 note(Remark::InvalidBackend {
                     path,
@@ -65,23 +52,13 @@ pub(crate) fn backends(
     backends
 }
 
-enum Resolved {
-    /// The waypoint has a cluster for it anyhow.
-    Owned { cluster: String },
-    /// The waypoint has a cluster for it only if a VirtualService names it.
-    Unowned {
-        cluster: String,
-        /// Its Namespace, where that is not there to tell.
-        unknown_namespace: Option<String>,
-    },
-}
-
+/// The cluster of a backend, or why its connections are refused.
 fn resolve(
     backend: &BackendRef,
     waypoint: &ObjectName,
     objects: &Objects,
     domain: &ClusterDomain,
-) -> Result<Resolved, (Refusal, String)> {
+) -> Result<String, (Refusal, String)> {
     let BackendRef {
         group, kind, name, ..
     } = backend;
@@ -118,18 +95,15 @@ fn resolve(
             return Err((Refusal::BackendNotFound, cause));
         }
     };
-    let unknown_namespace = match owner(service, objects) {
-        Ok(owner) if owner == *waypoint => {
-            let cluster = inbound_vip(name, number, port.protocol, domain);
-            return Ok(Resolved::Owned { cluster });
+    // A waypoint has clusters for the Services that it serves. To name one that is not there refuses
+    // the connection too, but along with every other that waits to be established just then.
+    match owner(service, objects) {
+        Ok(owner) if owner == *waypoint => Ok(inbound_vip(name, number, port.protocol, domain)),
+        Ok(_) | Err(_) => {
+            let cause = format!("waypoint {waypoint} does not serve Service {name}");
+            Err((Refusal::UnsupportedValue, cause))
         }
-        Err(NoWaypoint::NamespaceUnknown(namespace)) => Some(namespace),
-        Ok(_) | Err(_) => None,
-    };
-    Ok(Resolved::Unowned {
-        cluster: outbound(name, number, domain),
-        unknown_namespace,
-    })
+    }
 }
 
 /// The names that people see: the Service's, with as much more as it takes to tell the backends of

@@ -54,11 +54,6 @@ pub(crate) fn inbound_vip(
     format!("inbound-vip|{port}|{chain}|{}", host(service, domain))
 }
 
-/// The cluster of a Service that the waypoint does not serve.
-pub(crate) fn outbound(service: &ObjectName, port: NonZeroU16, domain: &ClusterDomain) -> String {
-    format!("outbound|{port}||{}", host(service, domain))
-}
-
 fn host(service: &ObjectName, domain: &ClusterDomain) -> String {
     format!("{}.{}.svc.{domain}", service.name, service.namespace)
 }

@@ -122,14 +122,6 @@ pub enum Remark {
         reason: Refusal,
         cause: String,
     },
-    UnownedBackend {
-        path: String,
-        service: ObjectName,
-        waypoint: ObjectName,
-        cluster: String,
-        /// Its Namespace, where that is not there to tell.
-        unknown_namespace: Option<String>,
-    },
     NoShare,
     ReadByIstiod,
     AssumedWaypoint,
@@ -238,30 +230,6 @@ impl fmt::Display for Remark {
                 f,
                 "{path}: {reason}: {cause}; its share of the connections is refused"
             ),
-            Self::UnownedBackend {
-                path,
-                service,
-                waypoint,
-                cluster,
-                unknown_namespace,
-            } => {
-                match unknown_namespace {
-                    None => write!(
-                        f,
-                        "{path}: waypoint {waypoint} does not serve Service {service}"
-                    ),
-                    Some(namespace) => write!(
-                        f,
-                        "{path}: Namespace {namespace} is not among the manifests, so waypoint \
-                         {waypoint} is taken not to serve Service {service}"
-                    ),
-                }?;
-                write!(
-                    f,
-                    ": istiod creates cluster {cluster} only if a VirtualService of a host that \
-                     this waypoint serves names it, else these connections are refused"
-                )
-            }
             Self::NoShare => {
                 f.write_str("spec.rules[0]: all weights are 0: every connection is refused")
             }

@@ -192,9 +192,16 @@ pub(crate) fn owner(service: &Service, objects: &Objects) -> Result<ObjectName, 
         }
     };
     let Some(gateway) = objects.gateways.get(name) else {
-        let all = objects.gateways.keys();
-        let others = all.filter(|other| other.namespace == name.namespace);
-        let others: Vec<_> = others.cloned().collect();
+        // Gateways of other classes say nothing of whether the waypoints are all there.
+        let waypoints = objects
+            .gateways
+            .iter()
+            .filter(|(_, other)| other.is_waypoint());
+        let others: Vec<_> = waypoints
+            .map(|(other, _)| other)
+            .filter(|other| other.namespace == name.namespace)
+            .cloned()
+            .collect();
         if others.is_empty() {
             return Ok(name.clone());
         }
@@ -238,7 +245,7 @@ pub enum NoWaypoint {
     )]
     GatewayUnknown {
         gateway: ObjectName,
-        /// The Gateways of its namespace.
+        /// The waypoints of its namespace.
         others: Vec<ObjectName>,
     },
     #[error("the label istio.io/use-waypoint says none")]
