@@ -48,7 +48,12 @@ fn route(id: u32, active: &Active) -> Action {
     if host::logs_debug() {
         log::debug!("{chain}: {decision}");
     }
-    let carried_out = decision.prepared().map_or(Ok(()), SetCluster::call);
+    let prepared = decision.prepared();
+    prepared.connections.increment();
+    let carried_out = prepared
+        .set_cluster
+        .as_ref()
+        .map_or(Ok(()), SetCluster::call);
     match (carried_out, decision.refuses()) {
         (Ok(()), false) => Action::Continue,
         (Ok(()), true) => {

@@ -18,6 +18,7 @@
 mod connection;
 mod entropy;
 mod host;
+mod metrics;
 mod plugin;
 mod refusals;
 

@@ -5,11 +5,13 @@ use fastrand::Rng;
 use proxy_wasm::traits::{Context, RootContext, StreamContext};
 use proxy_wasm::types::ContextType;
 use waypoint_l4_config::parse;
-use waypoint_l4_route::Table;
+use waypoint_l4_route::{Outcome, Table};
 
 use crate::connection::Connection;
+use crate::host::SetCluster;
+use crate::metrics::Counter;
 use crate::refusals::Refusals;
-use crate::{entropy, host};
+use crate::{entropy, host, metrics};
 
 /// One configuration of the plugin on one worker; Envoy makes a new one for each update, and the
 /// connections of the old one keep it until they end.
@@ -28,9 +30,25 @@ pub(crate) struct Active {
 
 /// Decides, and remembers what the next decision depends on.
 pub(crate) struct Router {
-    pub(crate) table: Table<host::SetCluster>,
+    pub(crate) table: Table<Prepared>,
     /// Seeded once, so that a draw costs no host call.
     pub(crate) random: Rng,
+}
+
+/// What it takes to carry an outcome out.
+pub(crate) struct Prepared {
+    /// None to leave tcp_proxy its own cluster.
+    pub(crate) set_cluster: Option<SetCluster>,
+    pub(crate) connections: Counter,
+}
+
+impl Prepared {
+    fn new(outcome: Outcome<'_>) -> Self {
+        Self {
+            set_cluster: outcome.cluster.map(SetCluster::new),
+            connections: Counter::new(&outcome),
+        }
+    }
 }
 
 impl Context for Plugin {}
@@ -70,7 +88,8 @@ fn activate() -> Result<Active, String> {
     let config = parse(&json).map_err(|error| error.to_string())?;
     let revision = config.revision.clone();
     let mut random = Rng::with_seed(entropy::seed()?);
-    let table = Table::new(config, host::SetCluster::new, || random.u64(..));
+    metrics::configured(&config);
+    let table = Table::new(config, Prepared::new, || random.u64(..));
     log::info!(
         "waypoint-l4 {} ({}): configured, revision {}, {} chains, {} rules",
         env!("CARGO_PKG_VERSION"),

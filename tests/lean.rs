@@ -20,14 +20,18 @@ const EXPORTS: [&str; 9] = [
     "proxy_on_tick",
 ];
 
-const IMPORTS: [&str; 10] = [
+const IMPORTS: [&str; 14] = [
     "env.proxy_call_foreign_function",
     "env.proxy_close_stream",
     "env.proxy_continue_stream",
+    "env.proxy_define_metric",
     "env.proxy_get_buffer_bytes",
+    "env.proxy_get_current_time_nanoseconds",
     "env.proxy_get_log_level",
     "env.proxy_get_property",
+    "env.proxy_increment_metric",
     "env.proxy_log",
+    "env.proxy_record_metric",
     "env.proxy_set_effective_context",
     "env.proxy_set_tick_period_milliseconds",
     "wasi_snapshot_preview1.random_get",

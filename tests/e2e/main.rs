@@ -2,6 +2,7 @@
 //! come out at one of two pods. Each test has an Envoy of its own.
 
 mod choice;
+mod metrics;
 mod plain;
 mod protocols;
 mod refusals;

@@ -11,7 +11,7 @@ use crate::{Backend, Rule};
 #[non_exhaustive]
 pub enum Decision<'a, P> {
     /// It stays with tcp_proxy's own cluster.
-    Default,
+    Default { prepared: &'a P },
     /// A rule picked a backend, which may be one that refuses.
     Backend {
         rule: &'a Rule<P>,
@@ -26,19 +26,18 @@ pub enum Decision<'a, P> {
 }
 
 impl<'a, P> Decision<'a, P> {
-    /// What the host prepared to carry the decision out; none where there is nothing to do.
-    pub fn prepared(&self) -> Option<&'a P> {
+    /// What the host prepared to carry the decision out.
+    pub fn prepared(&self) -> &'a P {
         match self {
-            Self::Default => None,
-            Self::Backend { backend, .. } => Some(&backend.prepared),
-            Self::Refuse { prepared, .. } => Some(prepared),
+            Self::Default { prepared } | Self::Refuse { prepared, .. } => prepared,
+            Self::Backend { backend, .. } => &backend.prepared,
         }
     }
 
     /// Whether the connection is to be closed.
     pub fn refuses(&self) -> bool {
         match self {
-            Self::Default => false,
+            Self::Default { .. } => false,
             Self::Backend { backend, .. } => matches!(backend.target, Target::Refuse(_)),
             Self::Refuse { .. } => true,
         }
@@ -48,7 +47,7 @@ impl<'a, P> Decision<'a, P> {
 impl<P> fmt::Display for Decision<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Default => f.write_str("default"),
+            Self::Default { .. } => f.write_str("default"),
             Self::Backend { rule, backend } => {
                 write!(f, "rule {} backend {}: ", rule.name(), backend.name)?;
                 match &backend.target {
@@ -84,6 +83,19 @@ impl Refusal {
             Self::NoRule => "NoRule",
         }
     }
+}
+
+/// What a connection can come to, told to the host beforehand.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome<'a> {
+    pub chain: &'a str,
+    /// None where no rule decides.
+    pub rule: Option<&'a str>,
+    /// None where there is no backend to pick.
+    pub backend: Option<&'a str>,
+    /// The cluster to name; none to leave tcp_proxy its own.
+    pub cluster: Option<&'a str>,
+    pub refuses: bool,
 }
 
 /// A cluster that cannot exist, so that Envoy closes the connection without opening an upstream:

@@ -30,7 +30,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use decision::{Decision, Refusal};
+pub use decision::{Decision, Outcome, Refusal};
 pub use exact::Exact;
 pub use facts::Facts;
 pub use listener::{Backend, Listener, Rule};

@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 
 use waypoint_l4_config::{self as config, Otherwise, Target};
 
-use crate::decision::{Decision, Refusal, refusal_cluster};
+use crate::decision::{Decision, Outcome, Refusal, refusal_cluster};
 use crate::facts::{Facts, Known};
 use crate::matches::Conditions;
 use crate::pick::Pick;
@@ -12,23 +12,33 @@ use crate::pick::Pick;
 #[derive(Clone, Debug)]
 pub struct Listener<P> {
     rules: Vec<Rule<P>>,
-    /// What no rule took: refused with this, or left to tcp_proxy's own cluster.
-    otherwise: Option<P>,
+    /// What becomes of connections that no rule takes.
+    otherwise: Otherwise,
+    prepared: P,
 }
 
 impl<P> Listener<P> {
     pub(crate) fn new(
         listener: config::Listener,
-        prepare: &mut impl FnMut(&str) -> P,
+        prepare: &mut impl FnMut(Outcome<'_>) -> P,
         draw: &mut dyn FnMut() -> u64,
     ) -> Self {
+        let chain = listener.chain.as_str();
         let rules = listener.rules.into_iter();
+        let refuses = listener.otherwise == Otherwise::Refuse;
+        let refusal = refusal_cluster(Refusal::NoRule.reason());
         Self {
-            rules: rules.map(|rule| Rule::new(rule, prepare, draw)).collect(),
-            otherwise: match listener.otherwise {
-                Otherwise::Default => None,
-                Otherwise::Refuse => Some(refuse(Refusal::NoRule, prepare)),
-            },
+            rules: rules
+                .map(|rule| Rule::new(chain, rule, prepare, draw))
+                .collect(),
+            otherwise: listener.otherwise,
+            prepared: prepare(Outcome {
+                chain,
+                rule: None,
+                backend: None,
+                cluster: refuses.then_some(&refusal),
+                refuses,
+            }),
         }
     }
 
@@ -44,14 +54,15 @@ impl<P> Listener<P> {
             .rules
             .iter_mut()
             .find(|rule| rule.conditions.hold(&known));
-        match (rule, &self.otherwise) {
+        let prepared = &self.prepared;
+        match (rule, self.otherwise) {
             (Some(rule), _) => rule.decide(&known, &mut draw),
-            (None, Some(prepared)) => Decision::Refuse {
+            (None, Otherwise::Default) => Decision::Default { prepared },
+            (None, Otherwise::Refuse) => Decision::Refuse {
                 rule: None,
                 refusal: Refusal::NoRule,
                 prepared,
             },
-            (None, None) => Decision::Default,
         }
     }
 }
@@ -68,27 +79,32 @@ pub struct Rule<P> {
 
 impl<P> Rule<P> {
     fn new(
+        chain: &str,
         rule: config::Rule,
-        prepare: &mut impl FnMut(&str) -> P,
+        prepare: &mut impl FnMut(Outcome<'_>) -> P,
         draw: &mut dyn FnMut() -> u64,
     ) -> Self {
+        let outcome = Outcome {
+            chain,
+            rule: Some(&rule.name),
+            backend: None,
+            cluster: None,
+            refuses: true,
+        };
+        let no_weight = refusal_cluster(Refusal::NoWeight.reason());
         Self {
-            name: rule.name,
             conditions: Conditions::new(rule.matches),
             pick: Pick::new(&rule.pick, &rule.backends, draw),
+            no_weight: prepare(Outcome {
+                cluster: Some(&no_weight),
+                ..outcome
+            }),
             backends: rule
                 .backends
                 .into_iter()
-                .map(|backend| Backend {
-                    prepared: match &backend.target {
-                        Target::Cluster(cluster) => prepare(cluster),
-                        Target::Refuse(reason) => prepare(&refusal_cluster(reason.as_str())),
-                    },
-                    name: backend.name,
-                    target: backend.target,
-                })
+                .map(|backend| Backend::new(backend, outcome, prepare))
                 .collect(),
-            no_weight: refuse(Refusal::NoWeight, prepare),
+            name: rule.name,
         }
     }
 
@@ -129,6 +145,30 @@ pub struct Backend<P> {
     pub prepared: P,
 }
 
-fn refuse<P>(refusal: Refusal, prepare: &mut impl FnMut(&str) -> P) -> P {
-    prepare(&refusal_cluster(refusal.reason()))
+impl<P> Backend<P> {
+    fn new(
+        backend: config::Backend,
+        outcome: Outcome<'_>,
+        prepare: &mut impl FnMut(Outcome<'_>) -> P,
+    ) -> Self {
+        let refusal = match &backend.target {
+            Target::Cluster(_) => None,
+            Target::Refuse(reason) => Some(refusal_cluster(reason.as_str())),
+        };
+        let cluster = match &backend.target {
+            Target::Cluster(cluster) => Some(cluster),
+            Target::Refuse(_) => refusal.as_ref(),
+        };
+        let prepared = prepare(Outcome {
+            backend: Some(&backend.name),
+            cluster: cluster.map(String::as_str),
+            refuses: refusal.is_some(),
+            ..outcome
+        });
+        Self {
+            name: backend.name,
+            target: backend.target,
+            prepared,
+        }
+    }
 }

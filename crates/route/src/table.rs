@@ -3,12 +3,12 @@ use alloc::string::String;
 
 use waypoint_l4_config::Config;
 
-use crate::Listener;
+use crate::{Listener, Outcome};
 
 /// A configuration, ready to decide.
 ///
-/// `P` is what the host needs in order to send a connection to a cluster, prepared once for each
-/// backend instead of once for each connection.
+/// `P` is what the host needs in order to carry an outcome out, prepared once for each of them instead
+/// of once for each connection.
 #[derive(Clone, Debug)]
 pub struct Table<P> {
     by_chain: BTreeMap<String, Listener<P>>,
@@ -16,11 +16,11 @@ pub struct Table<P> {
 }
 
 impl<P> Table<P> {
-    /// Builds the table. `prepare` is given the name of each cluster that a decision can name; `draw`
-    /// gives numbers that are uniform over all of u64.
+    /// Builds the table. `prepare` is given each outcome that a decision can have; `draw` gives
+    /// numbers that are uniform over all of u64.
     pub fn new(
         config: Config,
-        mut prepare: impl FnMut(&str) -> P,
+        mut prepare: impl FnMut(Outcome<'_>) -> P,
         mut draw: impl FnMut() -> u64,
     ) -> Self {
         let mut table = Self {

@@ -58,7 +58,7 @@ fn each_goes_where_the_table_says() {
         };
         let decision = table.listener(chain).unwrap().decide(&facts, || 0);
         let seen = match &decision {
-            Decision::Default => "default",
+            Decision::Default { .. } => "default",
             Decision::Backend { backend, .. } => match backend.target {
                 Target::Cluster(_) => &backend.name,
                 Target::Refuse(_) => "refused",

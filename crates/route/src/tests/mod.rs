@@ -14,7 +14,7 @@ use core::cell::RefCell;
 
 use waypoint_l4_config::{Weight, parse};
 
-use crate::{Facts, Table};
+use crate::{Facts, Outcome, Table};
 
 /// A connection of which this is known, and what was asked of it.
 #[derive(Default)]
@@ -51,5 +51,6 @@ fn weights(weights: &[u32]) -> impl Iterator<Item = Weight> {
 fn table(listeners: &str) -> Table<String> {
     let json = format!(r#"{{"version":1,"listeners":[{listeners}]}}"#);
     let config = parse(json.as_bytes()).unwrap();
-    Table::new(config, ToString::to_string, || 0)
+    let cluster = |outcome: Outcome<'_>| outcome.cluster.unwrap_or("-").to_string();
+    Table::new(config, cluster, || 0)
 }

@@ -52,7 +52,7 @@ fn decisions_say_where_a_connection_goes() {
             .unwrap()
             .decide(&Connection::default(), || 1 << 40);
         assert_eq!(decision.to_string(), line);
-        assert_eq!(decision.prepared(), Some(&cluster.to_string()));
+        assert_eq!(decision.prepared(), cluster);
         assert_eq!(decision.refuses(), line.contains("refused"));
     }
     let mut left_alone = table(r#"{"chain":"a"}"#);
@@ -61,7 +61,7 @@ fn decisions_say_where_a_connection_goes() {
         .listener("a")
         .unwrap()
         .decide(&Connection::default(), || 0);
-    assert!(matches!(decision, Decision::Default) && decision.prepared().is_none());
+    assert!(matches!(decision, Decision::Default { .. }) && decision.prepared() == "-");
 }
 
 /// An invalid backend keeps its share, as refusals.

@@ -1,0 +1,60 @@
+//! What happened, for Envoy's `/stats`. Names and labels come from the configuration, never from
+//! traffic, since Envoy keeps a metric for as long as it runs.
+//!
+//! A label is a part `name=.=value;.;` of a metric's name, as Istio's own Wasm metrics have it; tags of
+//! Envoy's `stats_config`, or Istio's `extraStatTags`, make labels of these parts.
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::MetricType;
+use waypoint_l4_config::Config;
+use waypoint_l4_route::Outcome;
+
+/// Counts the connections that come to one outcome.
+pub(crate) struct Counter(Option<u32>);
+
+impl Counter {
+    pub(crate) fn new(outcome: &Outcome<'_>) -> Self {
+        let result = match (outcome.refuses, outcome.cluster) {
+            (true, _) => "refused",
+            (false, Some(_)) => "chosen",
+            (false, None) => "default",
+        };
+        let name = format!(
+            "l4_chain=.={};.;l4_rule=.={};.;l4_backend=.={};.;l4_result=.={result};.;waypoint_l4_connections_total",
+            outcome.chain,
+            outcome.rule.unwrap_or("none"),
+            outcome.backend.unwrap_or("none"),
+        );
+        Self(hostcalls::define_metric(MetricType::Counter, &name).ok())
+    }
+
+    pub(crate) fn increment(&self) {
+        if let Some(id) = self.0 {
+            // Fails only for an id that this VM does not know.
+            let _ = hostcalls::increment_metric(id, 1);
+        }
+    }
+}
+
+/// Tells which configuration is in force and since when.
+pub(crate) fn configured(config: &Config) {
+    let revision = config.revision.as_deref().and_then(number);
+    gauge("waypoint_l4_config_revision", revision.unwrap_or(0));
+    if let Ok(now) = hostcalls::get_current_time()
+        && let Ok(now) = now.duration_since(std::time::UNIX_EPOCH)
+    {
+        gauge("waypoint_l4_config_last_update_seconds", now.as_secs());
+    }
+}
+
+/// The revision's hexadecimal digits as the number they are: a label would leave a metric behind with
+/// each update. Twelve digits, which `compile` writes, are exact in Prometheus' doubles.
+fn number(revision: &str) -> Option<u64> {
+    u64::from_str_radix(revision, 16).ok()
+}
+
+fn gauge(name: &str, value: u64) {
+    if let Ok(id) = hostcalls::define_metric(MetricType::Gauge, name) {
+        let _ = hostcalls::record_metric(id, value);
+    }
+}

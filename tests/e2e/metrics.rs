@@ -1,0 +1,109 @@
+//! What a Prometheus scrape of the waypoint shows.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use waypoint_l4_testbed::echo::ECHO_PORT;
+use waypoint_l4_testbed::split::measure;
+use waypoint_l4_testbed::waypoint::Waypoint;
+
+use crate::{TCP_ECHO, backend, client, cluster, config, waypoint};
+
+const CONNECTIONS: &str = "waypoint_l4_connections_total";
+
+/// Per rule and backend, by labels, and equal to what the pods counted themselves.
+#[tokio::test]
+async fn connections_are_counted_by_rule_and_backend() -> Result<()> {
+    let mut config = config(
+        9000,
+        json!([
+            backend("tcp-echo-v1", 60),
+            backend("tcp-echo-v2", 30),
+            {"name": "tcp-echo-v3", "refuse": "BackendNotFound", "weight": 10},
+        ]),
+    );
+    config["revision"] = json!("3f9c2a7e41d0");
+    config["listeners"]
+        .as_array_mut()
+        .context("no listeners")?
+        .push(json!({"chain": cluster("tcp-echo-v1", 9000)}));
+    let before = now()?;
+    waypoint(config)
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let tally = measure(&client, TCP_ECHO, 500).await;
+            measure(&client, "10.96.0.11:9000", 7).await;
+            let [one, two] = waypoint
+                .pods()
+                .each_ref()
+                .map(|pod| pod.echo().accepted(ECHO_PORT));
+            let scrape = scrape(waypoint).await?;
+            let count = |backend: &str, result: &str| {
+                let rule = "istio-io-tcp-traffic-shifting/tcp-echo-ew";
+                let chain = cluster("tcp-echo", 9000);
+                let labels = labels(&chain, rule, backend, result);
+                scrape
+                    .get(&labels)
+                    .copied()
+                    .with_context(|| format!("no {labels}: {scrape:#?}"))
+            };
+            assert_eq!(
+                count("tcp-echo-v1", "chosen")?,
+                one.checked_sub(7).context("7")?
+            );
+            assert_eq!(count("tcp-echo-v2", "chosen")?, two);
+            assert_eq!(count("tcp-echo-v3", "refused")?, tally.refused);
+            assert_eq!(count("none", "refused")?, 0);
+            let default = labels(&cluster("tcp-echo-v1", 9000), "none", "none", "default");
+            assert_eq!(scrape.get(&default), Some(&7), "{scrape:#?}");
+            assert_eq!(
+                scrape.get("waypoint_l4_config_revision{}"),
+                Some(&0x3f9c_2a7e_41d0)
+            );
+            let updated = scrape
+                .get("waypoint_l4_config_last_update_seconds{}")
+                .copied();
+            ensure!(
+                (Some(before)..=Some(now()?)).contains(&updated),
+                "{updated:?}"
+            );
+            Ok(())
+        })
+        .await
+}
+
+fn labels(chain: &str, rule: &str, backend: &str, result: &str) -> String {
+    format!(
+        r#"{CONNECTIONS}{{l4_backend="{backend}",l4_chain="{chain}",l4_result="{result}",l4_rule="{rule}"}}"#
+    )
+}
+
+/// The plugin's metrics, by name and sorted labels.
+async fn scrape(waypoint: &Waypoint) -> Result<BTreeMap<String, u64>> {
+    let text = waypoint.admin().get("/stats/prometheus").await?;
+    let mut metrics = BTreeMap::new();
+    for line in text.lines().filter(|line| line.starts_with("waypoint_l4_")) {
+        let (metric, value) = line.rsplit_once(' ').context("a metric has no value")?;
+        let (name, labels) = metric.split_once('{').unwrap_or((metric, "}"));
+        let mut labels: Vec<_> = labels.trim_end_matches('}').split("\",").collect();
+        labels.sort_unstable();
+        let labels = labels.iter().map(|label| label.trim_end_matches('"'));
+        let labels: Vec<_> = labels.filter(|label| !label.is_empty()).collect();
+        let labels = labels
+            .iter()
+            .map(|label| format!("{label}\""))
+            .collect::<Vec<_>>()
+            .join(",");
+        metrics.insert(
+            format!("{name}{{{labels}}}"),
+            value.parse::<f64>()?.to_string().parse()?,
+        );
+    }
+    Ok(metrics)
+}
+
+fn now() -> Result<u64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
+}
