@@ -21,6 +21,5 @@
   (func (export "proxy_register_shared_queue") (param i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_resolve_shared_queue") (param i32 i32 i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_set_buffer_bytes") (param i32 i32 i32 i32 i32) (result i32) unreachable)
-  (func (export "proxy_set_property") (param i32 i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_set_shared_data") (param i32 i32 i32 i32 i32) (result i32) unreachable)
 )

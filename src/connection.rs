@@ -50,6 +50,10 @@ fn route(id: u32, active: &Active) -> Action {
     }
     let prepared = decision.prepared();
     prepared.connections.increment();
+    if let Some(annotation) = &prepared.annotation {
+        host::annotate("waypoint_l4_rule", &annotation.rule);
+        host::annotate("waypoint_l4_backend", &annotation.backend);
+    }
     let carried_out = prepared
         .set_cluster
         .as_ref()

@@ -59,6 +59,12 @@ fn log_level() -> Option<u32> {
     (status == 0).then_some(level)
 }
 
+/// Writes a fact into the connection's filter state, where access logs find it as `wasm.NAME`.
+pub(crate) fn annotate(name: &str, fact: &str) {
+    // A log line that lacks it is no reason to do anything else.
+    let _ = hostcalls::set_property(vec![name], Some(fact.as_bytes()));
+}
+
 /// Has `on_tick` called, within a millisecond, for the plugin of the connection at hand.
 pub(crate) fn start_ticking() {
     set_tick_period(Duration::from_millis(1));

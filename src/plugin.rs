@@ -40,13 +40,25 @@ pub(crate) struct Prepared {
     /// None to leave tcp_proxy its own cluster.
     pub(crate) set_cluster: Option<SetCluster>,
     pub(crate) connections: Counter,
+    /// None if connections are not to be annotated.
+    pub(crate) annotation: Option<Annotation>,
+}
+
+/// What access logs tell of a connection.
+pub(crate) struct Annotation {
+    pub(crate) rule: String,
+    pub(crate) backend: String,
 }
 
 impl Prepared {
-    fn new(outcome: Outcome<'_>) -> Self {
+    fn new(outcome: Outcome<'_>, annotate: bool) -> Self {
         Self {
             set_cluster: outcome.cluster.map(SetCluster::new),
             connections: Counter::new(&outcome),
+            annotation: annotate.then(|| Annotation {
+                rule: outcome.rule.unwrap_or("none").into(),
+                backend: outcome.backend.unwrap_or("none").into(),
+            }),
         }
     }
 }
@@ -89,7 +101,9 @@ fn activate() -> Result<Active, String> {
     let revision = config.revision.clone();
     let mut random = Rng::with_seed(entropy::seed()?);
     metrics::configured(&config);
-    let table = Table::new(config, Prepared::new, || random.u64(..));
+    let annotate = config.annotate;
+    let prepare = |outcome: Outcome<'_>| Prepared::new(outcome, annotate);
+    let table = Table::new(config, prepare, || random.u64(..));
     log::info!(
         "waypoint-l4 {} ({}): configured, revision {}, {} chains, {} rules",
         env!("CARGO_PKG_VERSION"),

@@ -20,7 +20,7 @@ const EXPORTS: [&str; 9] = [
     "proxy_on_tick",
 ];
 
-const IMPORTS: [&str; 14] = [
+const IMPORTS: [&str; 15] = [
     "env.proxy_call_foreign_function",
     "env.proxy_close_stream",
     "env.proxy_continue_stream",
@@ -33,6 +33,7 @@ const IMPORTS: [&str; 14] = [
     "env.proxy_log",
     "env.proxy_record_metric",
     "env.proxy_set_effective_context",
+    "env.proxy_set_property",
     "env.proxy_set_tick_period_milliseconds",
     "wasi_snapshot_preview1.random_get",
 ];

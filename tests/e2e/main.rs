@@ -1,6 +1,7 @@
 //! The filter in a real Envoy with the shape of Istio's waypoint: TCP connections go in by HBONE and
 //! come out at one of two pods. Each test has an Envoy of its own.
 
+mod access_log;
 mod choice;
 mod metrics;
 mod plain;

@@ -19,6 +19,10 @@ pub struct Config {
     /// 12 hex digits of the SHA-256 of the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// Writes the rule and the backend of each connection into its filter state, for access logs:
+    /// `%FILTER_STATE(wasm.waypoint_l4_rule:PLAIN)%` and `wasm.waypoint_l4_backend`.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub annotate: bool,
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",

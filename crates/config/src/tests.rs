@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use crate::{Config, Otherwise, Pick, StickyKey, Target, parse};
 
 /// Every field of the wire form, none at its default.
-const WHOLE: &str = r#"{"version":1,"revision":"3f9c2a7e41d0","listeners":[{
+const WHOLE: &str = r#"{"version":1,"revision":"3f9c2a7e41d0","annotate":true,"listeners":[{
   "chain":"inbound-vip|9000|tcp|tcp-echo.demo.svc.cluster.local","otherwise":"refuse","rules":[{
     "name":"demo/tcp-echo-ew",
     "match":{"sni":["db.example.com","*.db.example.com"],"sourceNamespaces":["shop"],
@@ -77,7 +77,7 @@ fn names_the_place_what_was_expected_and_what_was_found() {
         (r#"{"version":1} x"#, ".", "trailing characters"),
         ("{}", ".", "missing field `version`"),
         (r#"{"version":2}"#, "version", "invalid value: integer `2`, expected 1"),
-        (r#"{"version":1,"listener":[]}"#, "listener", "unknown field `listener`, expected one of `version`, `revision`, `listeners`"),
+        (r#"{"version":1,"listener":[]}"#, "listener", "unknown field `listener`, expected one of `version`, `revision`, `annotate`, `listeners`"),
         (two_chains, "listeners", "expected one listener for each chain, found `a` at [0] and [2]"),
         (r#"{"version":1,"listeners":[{"chain":""}]}"#, "listeners", "[0].chain: expected a filter chain's name or `*`, found an empty string"),
         (r#"{"version":1,"listeners":[{"chain":"a","rules":[{"name":"r","backends":[]}]}]}"#, "listeners[0].rules[0].backends", "invalid length 0, expected at least one item"),
