@@ -10,7 +10,6 @@
   (func (export "proxy_enqueue_shared_queue") (param i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_get_header_map_pairs") (param i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_get_header_map_value") (param i32 i32 i32 i32 i32) (result i32) unreachable)
-  (func (export "proxy_get_shared_data") (param i32 i32 i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_get_status") (param i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_grpc_call") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_grpc_cancel") (param i32) (result i32) unreachable)
@@ -21,5 +20,4 @@
   (func (export "proxy_register_shared_queue") (param i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_resolve_shared_queue") (param i32 i32 i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_set_buffer_bytes") (param i32 i32 i32 i32 i32) (result i32) unreachable)
-  (func (export "proxy_set_shared_data") (param i32 i32 i32 i32 i32) (result i32) unreachable)
 )

@@ -3,6 +3,7 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, StreamContext};
 use proxy_wasm::types::Action;
 
+use crate::drains::Departure;
 use crate::host::{self, SetCluster};
 use crate::plugin::{Active, Router};
 
@@ -24,25 +25,42 @@ impl StreamContext for Connection {
     /// Decides here and now: tcp_proxy has read-disabled the socket and picks its cluster right
     /// after, so to wait for bytes would be to wait for ever.
     fn on_new_connection(&mut self) -> Action {
-        match self.active.take() {
-            Some(active) => route(self.id, &active),
-            None => Action::Continue,
+        let Some(active) = self.active.take() else {
+            return Action::Continue;
+        };
+        let (action, departure) = route(self.id, &active);
+        if let Some(departure) = departure {
+            active.drains.add(self.id, &departure);
+            active.schedule();
+            self.active = Some(active);
+        }
+        action
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(active) = self.active.take() {
+            active.drains.forget(self.id);
         }
     }
 }
 
-fn route(id: u32, active: &Active) -> Action {
+/// What to do with the connection now, and when to close it later.
+fn route(id: u32, active: &Active) -> (Action, Option<Rc<Departure>>) {
+    const LEAVE_ALONE: (Action, Option<Rc<Departure>>) = (Action::Continue, None);
+
     // Nobody else holds it: the calls below do not come back into this VM.
     let Ok(mut router) = active.router.try_borrow_mut() else {
-        return Action::Continue;
+        return LEAVE_ALONE;
     };
     let Router { table, random } = &mut *router;
     if table.is_empty() {
-        return Action::Continue;
+        return LEAVE_ALONE;
     }
     let chain = host::filter_chain_name();
     let Some(listener) = table.listener(&chain) else {
-        return Action::Continue;
+        return LEAVE_ALONE;
     };
     let decision = listener.decide(&host::Connection, || random.u64(..));
     if host::logs_debug() {
@@ -59,10 +77,11 @@ fn route(id: u32, active: &Active) -> Action {
         .as_ref()
         .map_or(Ok(()), SetCluster::call);
     match (carried_out, decision.refuses()) {
-        (Ok(()), false) => Action::Continue,
+        (Ok(()), false) => (Action::Continue, prepared.departure.clone()),
         (Ok(()), true) => {
             active.refusals.add(id);
-            Action::Pause
+            active.schedule();
+            (Action::Pause, None)
         }
         (Err(error), refuses) => {
             // Once is enough: what one connection meets, all meet.
@@ -72,7 +91,7 @@ fn route(id: u32, active: &Active) -> Action {
             if refuses {
                 host::close();
             }
-            Action::Continue
+            LEAVE_ALONE
         }
     }
 }

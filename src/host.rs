@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, Status};
-use waypoint_l4_route::Facts;
+use waypoint_l4_route::{Facts, Live};
 
 /// The plugin configuration as Envoy has it; empty if there is none.
 pub(crate) fn plugin_configuration() -> Result<Vec<u8>, String> {
@@ -65,19 +65,45 @@ pub(crate) fn annotate(name: &str, fact: &str) {
     let _ = hostcalls::set_property(vec![name], Some(fact.as_bytes()));
 }
 
-/// Has `on_tick` called, within a millisecond, for the plugin of the connection at hand.
-pub(crate) fn start_ticking() {
-    set_tick_period(Duration::from_millis(1));
-}
-
-pub(crate) fn stop_ticking() {
-    set_tick_period(Duration::ZERO);
-}
-
-fn set_tick_period(period: Duration) {
+/// Has `on_tick` called so often for the plugin of the connection at hand; never if it is zero.
+pub(crate) fn set_tick_period(period: Duration) {
     if let Err(status) = hostcalls::set_tick_period(period) {
         log::error!("set_tick_period: {status:?}");
     }
+}
+
+/// The time, in milliseconds since 1970.
+#[expect(unsafe_code, reason = "a call of the host")]
+pub(crate) fn now() -> Option<u64> {
+    #[link(wasm_import_module = "env")]
+    unsafe extern "C" {
+        fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    }
+    let mut nanoseconds = 0_u64;
+    // SAFETY: the host writes a u64 to a place that outlives the call.
+    let status = unsafe { proxy_get_current_time_nanoseconds(&mut nanoseconds) };
+    (status == 0).then_some(nanoseconds / 1_000_000)
+}
+
+/// Tells the plugins of earlier configurations which backends there are now.
+pub(crate) fn announce_backends(live: &[u8]) {
+    if let Err(status) = hostcalls::set_shared_data(&backends_key(), Some(live), None) {
+        log::error!("set_shared_data: {status:?}");
+    }
+}
+
+/// The backends of the configuration that was taken up last, and a number that changes with them.
+pub(crate) fn live_backends() -> Option<(Live, u32)> {
+    match hostcalls::get_shared_data(&backends_key()) {
+        Ok((live, Some(version))) => Some((Live::from_bytes(&live.unwrap_or_default()), version)),
+        _ => None,
+    }
+}
+
+/// Shared data is one for all plugins of a proxy whose VM has the same id, which is none.
+fn backends_key() -> String {
+    let plugin = property(vec!["plugin_name"]).unwrap_or_default();
+    format!("waypoint-l4/backends/{plugin}")
 }
 
 /// Goes on with a connection that was paused; one that has ended since then is nobody's concern.
@@ -86,6 +112,13 @@ pub(crate) fn resume(connection: u32) {
         && let Err(status) = hostcalls::resume_downstream()
     {
         log::error!("resume_downstream: {status:?}");
+    }
+}
+
+/// Closes a connection, once what is under way has been written; one that has ended is let be.
+pub(crate) fn close_connection(connection: u32) {
+    if hostcalls::set_effective_context(connection).is_ok() {
+        close();
     }
 }
 

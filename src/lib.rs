@@ -16,6 +16,7 @@
 //! unwrap, are left alone in favour of `proxy_wasm::hostcalls`.
 
 mod connection;
+mod drains;
 mod entropy;
 mod host;
 mod metrics;

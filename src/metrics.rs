@@ -9,6 +9,8 @@ use proxy_wasm::types::MetricType;
 use waypoint_l4_config::Config;
 use waypoint_l4_route::Outcome;
 
+use crate::host;
+
 /// Counts the connections that come to one outcome.
 pub(crate) struct Counter(Option<u32>);
 
@@ -40,10 +42,8 @@ impl Counter {
 pub(crate) fn configured(config: &Config) {
     let revision = config.revision.as_deref().and_then(number);
     gauge("waypoint_l4_config_revision", revision.unwrap_or(0));
-    if let Ok(now) = hostcalls::get_current_time()
-        && let Ok(now) = now.duration_since(std::time::UNIX_EPOCH)
-    {
-        gauge("waypoint_l4_config_last_update_seconds", now.as_secs());
+    if let Some(now) = host::now() {
+        gauge("waypoint_l4_config_last_update_seconds", now / 1000);
     }
 }
 

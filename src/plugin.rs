@@ -1,17 +1,19 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use fastrand::Rng;
 use proxy_wasm::traits::{Context, RootContext, StreamContext};
 use proxy_wasm::types::ContextType;
 use waypoint_l4_config::parse;
-use waypoint_l4_route::{Outcome, Table};
+use waypoint_l4_route::{Live, Outcome, Table};
 
 use crate::connection::Connection;
+use crate::drains::{Departure, Drains};
 use crate::host::SetCluster;
 use crate::metrics::Counter;
 use crate::refusals::Refusals;
-use crate::{entropy, host, metrics};
+use crate::{drains, entropy, host, metrics};
 
 /// One configuration of the plugin on one worker; Envoy makes a new one for each update, and the
 /// connections of the old one keep it until they end.
@@ -24,8 +26,25 @@ pub(crate) struct Plugin {
 pub(crate) struct Active {
     pub(crate) router: RefCell<Router>,
     pub(crate) refusals: Refusals,
+    pub(crate) drains: Drains,
+    tick_period: Cell<Duration>,
     /// Whether a decision could not be carried out, which is logged once.
     pub(crate) has_failed: Cell<bool>,
+}
+
+impl Active {
+    /// Ticks as often as somebody waits for it. To be called after each change of who does, by a
+    /// connection or by the plugin itself.
+    pub(crate) fn schedule(&self) {
+        let period = match (self.refusals.is_empty(), self.drains.next_tick()) {
+            (false, _) => 1,
+            (true, next) => next.unwrap_or(0),
+        };
+        let period = Duration::from_millis(period);
+        if self.tick_period.replace(period) != period {
+            host::set_tick_period(period);
+        }
+    }
 }
 
 /// Decides, and remembers what the next decision depends on.
@@ -42,6 +61,8 @@ pub(crate) struct Prepared {
     pub(crate) connections: Counter,
     /// None if connections are not to be annotated.
     pub(crate) annotation: Option<Annotation>,
+    /// None to let connections be.
+    pub(crate) departure: Option<Rc<Departure>>,
 }
 
 /// What access logs tell of a connection.
@@ -59,8 +80,20 @@ impl Prepared {
                 rule: outcome.rule.unwrap_or("none").into(),
                 backend: outcome.backend.unwrap_or("none").into(),
             }),
+            departure: departure(outcome),
         }
     }
+}
+
+fn departure(outcome: Outcome<'_>) -> Option<Rc<Departure>> {
+    let (after, cluster) = outcome.drain.zip(outcome.cluster)?;
+    (!outcome.refuses).then(|| {
+        Rc::new(Departure {
+            chain: outcome.chain.into(),
+            cluster: cluster.into(),
+            after: u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
+        })
+    })
 }
 
 impl Context for Plugin {}
@@ -83,6 +116,8 @@ impl RootContext for Plugin {
     fn on_tick(&mut self) {
         if let Some(active) = &self.active {
             active.refusals.on_tick();
+            active.drains.on_tick();
+            active.schedule();
         }
     }
 
@@ -101,6 +136,7 @@ fn activate() -> Result<Active, String> {
     let revision = config.revision.clone();
     let mut random = Rng::with_seed(entropy::seed()?);
     metrics::configured(&config);
+    drains::announce(&Live::new(&config));
     let annotate = config.annotate;
     let prepare = |outcome: Outcome<'_>| Prepared::new(outcome, annotate);
     let table = Table::new(config, prepare, || random.u64(..));
@@ -115,6 +151,8 @@ fn activate() -> Result<Active, String> {
     Ok(Active {
         router: RefCell::new(Router { table, random }),
         refusals: Refusals::default(),
+        drains: Drains::default(),
+        tick_period: Cell::default(),
         has_failed: Cell::new(false),
     })
 }

@@ -26,16 +26,18 @@ struct Paused {
 const AT_ONCE: usize = 64;
 
 impl Refusals {
-    /// Has the connection resumed at the tick after next, or when its turn comes after that. To be
-    /// called by the connection itself.
+    /// Has the connection resumed at the tick after next, or when its turn comes after that.
     pub(crate) fn add(&self, id: u32) {
         let Ok(mut paused) = self.paused.try_borrow_mut() else {
             return;
         };
-        if paused.is_empty() {
-            host::start_ticking();
-        }
         paused.since_last_tick.push(id);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.paused.try_borrow().is_ok_and(|paused| {
+            paused.before_last_tick.is_empty() && paused.since_last_tick.is_empty()
+        })
     }
 
     /// Lets tcp_proxy see the connections whose turn it is, and close them.
@@ -56,13 +58,6 @@ impl Paused {
         let due = self.before_last_tick.len().min(AT_ONCE);
         let due = self.before_last_tick.drain(..due).collect();
         self.before_last_tick.append(&mut self.since_last_tick);
-        if self.is_empty() {
-            host::stop_ticking();
-        }
         due
-    }
-
-    fn is_empty(&self) -> bool {
-        self.before_last_tick.is_empty() && self.since_last_tick.is_empty()
     }
 }

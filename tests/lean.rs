@@ -20,7 +20,7 @@ const EXPORTS: [&str; 9] = [
     "proxy_on_tick",
 ];
 
-const IMPORTS: [&str; 15] = [
+const IMPORTS: [&str; 17] = [
     "env.proxy_call_foreign_function",
     "env.proxy_close_stream",
     "env.proxy_continue_stream",
@@ -29,11 +29,13 @@ const IMPORTS: [&str; 15] = [
     "env.proxy_get_current_time_nanoseconds",
     "env.proxy_get_log_level",
     "env.proxy_get_property",
+    "env.proxy_get_shared_data",
     "env.proxy_increment_metric",
     "env.proxy_log",
     "env.proxy_record_metric",
     "env.proxy_set_effective_context",
     "env.proxy_set_property",
+    "env.proxy_set_shared_data",
     "env.proxy_set_tick_period_milliseconds",
     "wasi_snapshot_preview1.random_get",
 ];

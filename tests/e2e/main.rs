@@ -1,8 +1,14 @@
 //! The filter in a real Envoy with the shape of Istio's waypoint: TCP connections go in by HBONE and
 //! come out at one of two pods. Each test has an Envoy of its own.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a test may panic, and clippy does not take its helpers for tests"
+)]
+
 mod access_log;
 mod choice;
+mod drain;
 mod metrics;
 mod plain;
 mod protocols;

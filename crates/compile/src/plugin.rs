@@ -101,6 +101,7 @@ fn listener(planned: &plan::Listener) -> Result<Listener, InvalidReason> {
     Ok(Listener {
         chain: planned.chain.clone(),
         otherwise: Otherwise::default(),
+        drain: None,
         rules: planned.rules.iter().map(rule).collect::<Result<_, _>>()?,
     })
 }

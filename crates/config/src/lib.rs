@@ -19,6 +19,7 @@
 extern crate alloc;
 
 mod backend;
+mod drain;
 mod listener;
 mod matches;
 mod number;
@@ -29,6 +30,7 @@ mod pick;
 mod tests;
 
 pub use backend::{Backend, InvalidReason, Reason, Target};
+pub use drain::{Drain, InvalidTime, Time};
 pub use listener::{Config, Listener, Otherwise, Rule, Version};
 pub use matches::{Cidr, InvalidMatch, Match, Namespace, ServiceAccount, SniPattern};
 pub use number::{InvalidWeight, Weight};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::matches::at_least_one;
 use crate::number::Integer;
 use crate::object::objects;
-use crate::{Backend, Match, Pick};
+use crate::{Backend, Drain, Match, Pick};
 
 /// The whole plugin configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +70,8 @@ pub struct Listener {
     /// What happens when no rule matches.
     #[serde(default, skip_serializing_if = "Otherwise::is_default")]
     pub otherwise: Otherwise,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Drain>,
     /// In order: the first whose match holds decides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,

@@ -5,7 +5,7 @@ use crate::{Config, Otherwise, Pick, StickyKey, Target, parse};
 
 /// Every field of the wire form, none at its default.
 const WHOLE: &str = r#"{"version":1,"revision":"3f9c2a7e41d0","annotate":true,"listeners":[{
-  "chain":"inbound-vip|9000|tcp|tcp-echo.demo.svc.cluster.local","otherwise":"refuse","rules":[{
+  "chain":"inbound-vip|9000|tcp|tcp-echo.demo.svc.cluster.local","otherwise":"refuse","drain":{"onRemoval":"90s"},"rules":[{
     "name":"demo/tcp-echo-ew",
     "match":{"sni":["db.example.com","*.db.example.com"],"sourceNamespaces":["shop"],
              "sourceServiceAccounts":["shop/web"],"sourceCidrs":["10.0.0.0/8","fd00::/8"]},
@@ -59,6 +59,25 @@ fn takes_doubles_for_integers() {
 }
 
 #[test]
+fn reads_times_as_the_gateway_api_writes_them() {
+    for (text, milliseconds) in [
+        ("0s", 0),
+        ("500ms", 500),
+        ("30s", 30_000),
+        ("1h30m", 5_400_000),
+        ("1m1s1ms", 61_001),
+    ] {
+        let time = crate::Time::try_from(text.to_string()).unwrap();
+        assert_eq!(time.duration().as_millis(), milliseconds, "{text}");
+        assert_eq!(
+            crate::Time::try_from(String::from(time)),
+            Ok(time),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn names_the_place_what_was_expected_and_what_was_found() {
     let in_match = |inner: &str| {
         backend(r#""cluster":"c""#).replace(
@@ -72,6 +91,10 @@ fn names_the_place_what_was_expected_and_what_was_found() {
     let cases = [
         ("{", ".", "EOF while parsing an object"),
         ("7", ".", "invalid type: integer `7`, expected an object"),
+        (r#"{"version":1,"listeners":[{"chain":"a","drain":{}}]}"#, "listeners[0].drain", "missing field `onRemoval`"),
+        (r#"{"version":1,"listeners":[{"chain":"a","drain":{"onRemoval":"30"}}]}"#, "listeners[0].drain.onRemoval", "expected a time such as 30s, 5m or 1h30m, found `30`"),
+        (r#"{"version":1,"listeners":[{"chain":"a","drain":{"onRemoval":""}}]}"#, "listeners[0].drain.onRemoval", "expected a time such as 30s, 5m or 1h30m, found ``"),
+        (r#"{"version":1,"listeners":[{"chain":"a","drain":{"onRemoval":"100000s"}}]}"#, "listeners[0].drain.onRemoval", "found `100000s`"),
         ("[1]", ".", "invalid type: sequence, expected an object"),
         (r#"{"version":1,"listeners":[["c"]]}"#, "listeners[0]", "invalid type: sequence, expected an object"),
         (r#"{"version":1} x"#, ".", "trailing characters"),

@@ -1,6 +1,7 @@
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
+use core::time::Duration;
 
 use waypoint_l4_config::Target;
 
@@ -96,6 +97,8 @@ pub struct Outcome<'a> {
     /// The cluster to name; none to leave tcp_proxy its own.
     pub cluster: Option<&'a str>,
     pub refuses: bool,
+    /// How long the connection may go on after its backend has left the route; none for ever.
+    pub drain: Option<Duration>,
 }
 
 /// A cluster that cannot exist, so that Envoy closes the connection without opening an upstream:

@@ -1,5 +1,6 @@
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use waypoint_l4_config::{self as config, Otherwise, Target};
 
@@ -24,12 +25,13 @@ impl<P> Listener<P> {
         draw: &mut dyn FnMut() -> u64,
     ) -> Self {
         let chain = listener.chain.as_str();
+        let drain = listener.drain.map(|drain| drain.on_removal.duration());
         let rules = listener.rules.into_iter();
         let refuses = listener.otherwise == Otherwise::Refuse;
         let refusal = refusal_cluster(Refusal::NoRule.reason());
         Self {
             rules: rules
-                .map(|rule| Rule::new(chain, rule, prepare, draw))
+                .map(|rule| Rule::new(chain, drain, rule, prepare, draw))
                 .collect(),
             otherwise: listener.otherwise,
             prepared: prepare(Outcome {
@@ -38,6 +40,7 @@ impl<P> Listener<P> {
                 backend: None,
                 cluster: refuses.then_some(&refusal),
                 refuses,
+                drain: None,
             }),
         }
     }
@@ -80,6 +83,7 @@ pub struct Rule<P> {
 impl<P> Rule<P> {
     fn new(
         chain: &str,
+        drain: Option<Duration>,
         rule: config::Rule,
         prepare: &mut impl FnMut(Outcome<'_>) -> P,
         draw: &mut dyn FnMut() -> u64,
@@ -90,6 +94,7 @@ impl<P> Rule<P> {
             backend: None,
             cluster: None,
             refuses: true,
+            drain: None,
         };
         let no_weight = refusal_cluster(Refusal::NoWeight.reason());
         Self {
@@ -102,7 +107,7 @@ impl<P> Rule<P> {
             backends: rule
                 .backends
                 .into_iter()
-                .map(|backend| Backend::new(backend, outcome, prepare))
+                .map(|backend| Backend::new(backend, Outcome { drain, ..outcome }, prepare))
                 .collect(),
             name: rule.name,
         }

@@ -3,6 +3,7 @@
 
 mod connections;
 mod exact;
+mod live;
 mod random;
 mod sticky;
 mod table;

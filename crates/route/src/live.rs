@@ -1,0 +1,72 @@
+use alloc::vec::Vec;
+
+use waypoint_l4_config::{Config, Target};
+use xxhash_rust::xxh64::xxh64;
+
+/// Which clusters of which chains a configuration sends connections to.
+///
+/// Small and made of bytes, so that the plugin of an earlier configuration can be told what a later
+/// one has left of the backends of its connections. Names are kept as hashes of 64 bits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Live {
+    /// Sorted.
+    entries: Vec<u64>,
+}
+
+impl Live {
+    pub fn new(config: &Config) -> Self {
+        let mut live = Self::default();
+        for listener in &config.listeners {
+            live.insert(chain_entry(&listener.chain));
+            for backend in listener.rules.iter().flat_map(|rule| &rule.backends) {
+                if let Target::Cluster(cluster) = &backend.target
+                    && backend.weight.value() > 0
+                {
+                    live.insert(cluster_entry(&listener.chain, cluster));
+                }
+            }
+        }
+        live
+    }
+
+    /// Whether connections of the chain may be sent to the cluster.
+    pub fn holds(&self, chain: &str, cluster: &str) -> bool {
+        let named = self.has(chain_entry(chain));
+        self.has(cluster_entry(if named { chain } else { "*" }, cluster))
+    }
+
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.entries
+            .iter()
+            .flat_map(|entry| entry.to_le_bytes())
+            .collect()
+    }
+
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let (entries, _) = bytes.as_chunks();
+        Self {
+            entries: entries
+                .iter()
+                .map(|entry| u64::from_le_bytes(*entry))
+                .collect(),
+        }
+    }
+
+    fn insert(&mut self, entry: u64) {
+        if let Err(place) = self.entries.binary_search(&entry) {
+            self.entries.insert(place, entry);
+        }
+    }
+
+    fn has(&self, entry: u64) -> bool {
+        self.entries.binary_search(&entry).is_ok()
+    }
+}
+
+fn chain_entry(chain: &str) -> u64 {
+    xxh64(chain.as_bytes(), 0)
+}
+
+fn cluster_entry(chain: &str, cluster: &str) -> u64 {
+    xxh64(cluster.as_bytes(), chain_entry(chain))
+}

@@ -1,0 +1,123 @@
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use waypoint_l4_route::Live;
+
+use crate::host;
+
+/// Connections that are to be closed some time after their backend has left the route.
+///
+/// A connection belongs to the configuration that it came under, whose plugin Envoy keeps for as long
+/// as the connection lives, and which is not told of later ones. So each configuration that is taken
+/// up leaves word of its backends in data shared by all VMs, and the earlier ones look there.
+#[derive(Default)]
+pub(crate) struct Drains {
+    /// In the order of their ids, which is that of their coming.
+    connections: RefCell<Vec<Drain>>,
+    /// The version of the word that was last read.
+    read: Cell<Option<u32>>,
+    /// When word was last looked for, in milliseconds; 0 to do it at once.
+    checked: Cell<u64>,
+}
+
+/// Where a connection went, and how long it may go on there after that is no destination any more.
+pub(crate) struct Departure {
+    pub(crate) chain: String,
+    pub(crate) cluster: String,
+    /// Milliseconds.
+    pub(crate) after: u64,
+}
+
+struct Drain {
+    id: u32,
+    departure: Rc<Departure>,
+    /// When, in milliseconds; none while it may go on.
+    closes: Option<u64>,
+}
+
+/// How often word of a later configuration is looked for: milliseconds between.
+pub(crate) const INTERVAL: u64 = 1000;
+
+/// How many are closed at a time, for the reason given in `refusals`.
+const AT_ONCE: usize = 64;
+
+impl Drains {
+    pub(crate) fn add(&self, id: u32, departure: &Rc<Departure>) {
+        if let Ok(mut connections) = self.connections.try_borrow_mut() {
+            let departure = Rc::clone(departure);
+            connections.push(Drain {
+                id,
+                departure,
+                closes: None,
+            });
+        }
+    }
+
+    pub(crate) fn forget(&self, id: u32) {
+        if let Ok(mut connections) = self.connections.try_borrow_mut()
+            && let Ok(place) = connections.binary_search_by_key(&id, |drain| drain.id)
+        {
+            connections.remove(place);
+        }
+    }
+
+    /// When a tick is wanted: at once, in an interval, or never while there are no connections.
+    pub(crate) fn next_tick(&self) -> Option<u64> {
+        match (self.connections.try_borrow(), self.checked.get()) {
+            (Ok(connections), _) if connections.is_empty() => None,
+            (_, 0) => Some(1),
+            _ => Some(INTERVAL),
+        }
+    }
+
+    pub(crate) fn on_tick(&self) {
+        let Some(now) = host::now() else { return };
+        if now.saturating_sub(self.checked.get()) < INTERVAL {
+            return;
+        }
+        self.checked.set(now);
+        for id in self.due(now) {
+            host::close_connection(id);
+        }
+    }
+
+    /// Reads what there is to read, and takes out the connections whose time is up.
+    fn due(&self, now: u64) -> Vec<u32> {
+        let Ok(mut connections) = self.connections.try_borrow_mut() else {
+            return Vec::new();
+        };
+        if let Some((live, version)) = host::live_backends()
+            && self.read.replace(Some(version)) != Some(version)
+        {
+            for drain in connections.iter_mut() {
+                let Departure {
+                    chain,
+                    cluster,
+                    after,
+                } = &*drain.departure;
+                drain.closes = match live.holds(chain, cluster) {
+                    true => None,
+                    false => drain.closes.or(Some(now.saturating_add(*after))),
+                };
+            }
+        }
+        let mut due = Vec::new();
+        connections.retain(|drain| {
+            let is_due = due.len() < AT_ONCE && drain.closes.is_some_and(|closes| closes <= now);
+            if is_due {
+                due.push(drain.id);
+            }
+            !is_due
+        });
+        if due.len() == AT_ONCE {
+            // The rest without waiting for another interval.
+            self.checked.set(0);
+        }
+        due
+    }
+}
+
+/// Leaves word of a configuration's backends.
+pub(crate) fn announce(live: &Live) {
+    host::announce_backends(&live.to_bytes());
+}

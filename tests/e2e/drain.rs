@@ -1,0 +1,106 @@
+//! Connections whose backend has left the route: closed after a time if asked for, else never.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use waypoint_l4_testbed::client::Client;
+use waypoint_l4_testbed::hold::Held;
+
+use crate::{TCP_ECHO, client, split, wasm, waypoint};
+
+const HELD: usize = 100;
+
+/// Across two updates, the first of which changes nothing for the connections: those of the removed
+/// backend go on for the time that was set and are closed then, the others stay.
+#[tokio::test]
+async fn connections_of_a_removed_backend_are_closed_in_time() -> Result<()> {
+    waypoint(draining(50, 50))
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let held = hold(&client).await?;
+            let on_one = held.report().opened.get("one").copied().unwrap_or_default();
+            ensure!((20..80).contains(&on_one), "{:?}", held.report());
+            waypoint
+                .update_plugin(&wasm(), &draining(10, 90).to_string())
+                .await?;
+            sleep(Duration::from_secs(4)).await;
+            ensure!(
+                held.report().cut.is_empty(),
+                "a weight above 0 is no removal"
+            );
+
+            let removed = Instant::now();
+            waypoint
+                .update_plugin(&wasm(), &draining(0, 100).to_string())
+                .await?;
+            sleep(Duration::from_millis(1500)).await;
+            ensure!(held.report().cut.is_empty(), "closed before their time");
+            while held.report().cut.len() < on_one {
+                ensure!(
+                    removed.elapsed() < Duration::from_secs(10),
+                    "{:?}",
+                    held.report()
+                );
+                sleep(Duration::from_millis(100)).await;
+            }
+            sleep(Duration::from_secs(2)).await;
+            let report = held.close().await;
+            assert_eq!(report.cut.len(), on_one, "{report:?}");
+            Ok(())
+        })
+        .await
+}
+
+/// A backend that comes back in time keeps its connections.
+#[tokio::test]
+async fn a_backend_that_comes_back_keeps_its_connections() -> Result<()> {
+    waypoint(draining(50, 50))
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let held = hold(&client).await?;
+            waypoint
+                .update_plugin(&wasm(), &draining(0, 100).to_string())
+                .await?;
+            sleep(Duration::from_millis(1300)).await;
+            waypoint
+                .update_plugin(&wasm(), &draining(1, 99).to_string())
+                .await?;
+            sleep(Duration::from_secs(4)).await;
+            let report = held.close().await;
+            ensure!(report.cut.is_empty(), "{report:?}");
+            Ok(())
+        })
+        .await
+}
+
+/// Not asked for, it never happens, also when the route is gone altogether.
+#[tokio::test]
+async fn without_drain_connections_stay() -> Result<()> {
+    waypoint(split(9000, 50, 50))
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let held = hold(&client).await?;
+            waypoint
+                .update_plugin(&wasm(), &draining(0, 100).to_string())
+                .await?;
+            waypoint.update_plugin(&wasm(), r#"{"version":1}"#).await?;
+            sleep(Duration::from_secs(4)).await;
+            let report = held.close().await;
+            ensure!(report.cut.is_empty(), "{report:?}");
+            Ok(())
+        })
+        .await
+}
+
+fn draining(one: u32, two: u32) -> Value {
+    let mut config = split(9000, one, two);
+    config["listeners"][0]["drain"] = json!({"onRemoval": "2s"});
+    config
+}
+
+async fn hold(client: &Arc<Client>) -> Result<Held> {
+    Held::open(client, TCP_ECHO, HELD, Duration::from_millis(200)).await
+}
