@@ -8,18 +8,34 @@ mod show;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match play().await {
+    let outcome = tokio::select! {
+        outcome = play() => outcome,
+        // What the play has started ends with it, and its files go.
+        interruption = interrupted() => interruption,
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nThe demo failed: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+async fn interrupted() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupt = ctrl_c() => interrupt?,
+        _ = terminate.recv() => {}
+    }
+    bail!("interrupted")
 }
 
 async fn play() -> Result<()> {
