@@ -1,5 +1,5 @@
 //! What happened, for Envoy's `/stats`. Names and labels come from the configuration, never from
-//! traffic, since Envoy keeps a metric for as long as it runs.
+//! traffic, since Envoy keeps a metric for as long as a VM has it.
 //!
 //! A label is a part `name=.=value;.;` of a metric's name, as Istio's own Wasm metrics have it; tags of
 //! Envoy's `stats_config`, or Istio's `extraStatTags`, make labels of these parts.
