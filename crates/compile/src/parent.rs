@@ -57,7 +57,7 @@ pub(crate) fn frontends(route: &Route, objects: &Objects, notes: &mut Notes) -> 
                             let service = service.clone();
                             note(Remark::DetectedPort { service, port });
                         }
-                        Protocol::Tcp | Protocol::NotTcp => {}
+                        Protocol::Tcp | Protocol::Tls | Protocol::NotTcp => {}
                     }
                     frontends.push(Frontend {
                         waypoint: waypoint.clone(),
