@@ -4,6 +4,7 @@
 use std::fmt;
 use std::num::NonZeroU16;
 
+use crate::annotation::{OTHERWISE, SNI, path};
 use crate::manifest::{Missing, Place};
 use crate::object::{ObjectId, ObjectName};
 use crate::plan::Refusal;
@@ -114,6 +115,36 @@ pub enum Remark {
         port: NonZeroU16,
         winner: ObjectName,
     },
+    /// Another route has the connections that this one would get, not for the same conditions.
+    Covered {
+        service: ObjectName,
+        port: NonZeroU16,
+        winner: ObjectName,
+    },
+    /// Items of an annotation for clients that the route is not for.
+    OutsideNamespaces {
+        annotation: &'static str,
+        items: String,
+        namespaces: String,
+        /// Where that are all of them, so that nobody is left whom the route is for.
+        left_out_of: Option<ObjectName>,
+    },
+    NoServerName {
+        service: ObjectName,
+        port: NonZeroU16,
+    },
+    /// `otherwise`, where another route says something else.
+    Overruled {
+        service: ObjectName,
+        port: NonZeroU16,
+        winner: ObjectName,
+    },
+    /// `otherwise`, where a route without conditions leaves nothing over.
+    NothingLeftOver {
+        service: ObjectName,
+        port: NonZeroU16,
+        taker: ObjectName,
+    },
     FurtherRules {
         count: usize,
     },
@@ -216,6 +247,62 @@ impl fmt::Display for Remark {
                 f,
                 "port {port} of Service {service}: no effect there, as TCPRoute {winner} takes \
                  precedence (the oldest route, then the first by namespace and name)"
+            ),
+            Self::Covered {
+                service,
+                port,
+                winner,
+            } => write!(
+                f,
+                "port {port} of Service {service}: no effect there, as TCPRoute {winner} comes \
+                 first and takes every connection that meets its conditions"
+            ),
+            Self::OutsideNamespaces {
+                annotation,
+                items,
+                namespaces,
+                left_out_of,
+            } => {
+                write!(
+                    f,
+                    "{}: {items}: no effect, as the route is only for clients of namespace \
+                     {namespaces}",
+                    path(annotation)
+                )?;
+                match left_out_of {
+                    Some(service) => write!(
+                        f,
+                        "; that leaves nobody, so the route is left out of Service {service}"
+                    ),
+                    None => Ok(()),
+                }
+            }
+            Self::NoServerName { service, port } => write!(
+                f,
+                "{}: port {port} of Service {service} is not declared as TLS, so Istio does not \
+                 read the server name there and the route matches no connection; name the port \
+                 tls-... or set appProtocol: tls",
+                path(SNI)
+            ),
+            Self::Overruled {
+                service,
+                port,
+                winner,
+            } => write!(
+                f,
+                "{}: port {port} of Service {service}: no effect there, as TCPRoute {winner}, \
+                 which comes first, has another value",
+                path(OTHERWISE)
+            ),
+            Self::NothingLeftOver {
+                service,
+                port,
+                taker,
+            } => write!(
+                f,
+                "{}: port {port} of Service {service}: no effect there, as TCPRoute {taker} has no \
+                 conditions and leaves no connection over",
+                path(OTHERWISE)
             ),
             Self::FurtherRules { count } => write!(
                 f,

@@ -1,5 +1,6 @@
 //! From the parentRefs of a route to the Service ports whose connections it gets.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use crate::Objects;
@@ -18,7 +19,7 @@ pub(crate) struct Frontend {
     pub(crate) port: NonZeroU16,
 }
 
-pub(crate) fn frontends(route: &Route, objects: &Objects, notes: &mut Notes) -> Vec<Frontend> {
+pub(crate) fn frontends(route: &Route, objects: &Objects, notes: &mut Notes) -> BTreeSet<Frontend> {
     let id = ObjectId::new("TCPRoute", &route.name);
     let mut note = |remark| notes.add(Some(id.clone()), remark);
     if route.uses_default_gateways {
@@ -36,7 +37,7 @@ pub(crate) fn frontends(route: &Route, objects: &Objects, notes: &mut Notes) -> 
     if !services.is_empty() && !others.is_empty() {
         note(Remark::MixedParents);
     }
-    let mut frontends = Vec::new();
+    let mut frontends = BTreeSet::new();
     for (index, parent) in route.parents.iter().enumerate() {
         let path = format!("spec.parentRefs[{index}]");
         match service_ports(&path, route, parent, objects) {
@@ -59,7 +60,13 @@ pub(crate) fn frontends(route: &Route, objects: &Objects, notes: &mut Notes) -> 
                         }
                         Protocol::Tcp | Protocol::Tls | Protocol::NotTcp => {}
                     }
-                    frontends.push(Frontend {
+                    let sni = &route.annotations.matches.sni;
+                    if !sni.is_empty() && protocol != Protocol::Tls {
+                        let service = service.clone();
+                        note(Remark::NoServerName { service, port });
+                    }
+                    // Two parentRefs may mean the same port.
+                    frontends.insert(Frontend {
                         waypoint: waypoint.clone(),
                         service: service.clone(),
                         port,
