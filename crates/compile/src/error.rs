@@ -90,7 +90,7 @@ pub enum Fault {
         found: String,
     },
 
-    /// An item of an annotation's list.
+    /// What a rule cannot match on, such as an item of an annotation's list.
     #[error("{path}: {cause}")]
     Condition { path: String, cause: InvalidMatch },
 

@@ -78,10 +78,6 @@ pub enum Remark {
         parent: ObjectId,
     },
     MixedParents,
-    ConsumerRoute {
-        path: String,
-        service: ObjectName,
-    },
     NoMatchingParent {
         path: String,
         service: ObjectName,
@@ -145,6 +141,10 @@ pub enum Remark {
         port: NonZeroU16,
         taker: ObjectName,
     },
+    /// `otherwise` of a consumer route.
+    OthersConnections {
+        service: ObjectName,
+    },
     FurtherRules {
         count: usize,
     },
@@ -187,11 +187,6 @@ impl fmt::Display for Remark {
             Self::MixedParents => f.write_str(
                 "it has Services and others for parents; the label istio.io/rev: waypoint-l4 \
                  hides the whole object from istiod, so from the others too: split it",
-            ),
-            Self::ConsumerRoute { path, service } => write!(
-                f,
-                "{path}: Service {service} is in another namespace: left out, as a consumer route \
-                 is for clients of its own namespace only, which this version cannot match"
             ),
             Self::NoMatchingParent {
                 path,
@@ -302,6 +297,12 @@ impl fmt::Display for Remark {
                 f,
                 "{}: port {port} of Service {service}: no effect there, as TCPRoute {taker} has no \
                  conditions and leaves no connection over",
+                path(OTHERWISE)
+            ),
+            Self::OthersConnections { service } => write!(
+                f,
+                "{}: no effect at Service {service}, as only a route of the Service's own \
+                 namespace decides for clients of all namespaces",
                 path(OTHERWISE)
             ),
             Self::FurtherRules { count } => write!(

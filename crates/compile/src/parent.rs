@@ -19,6 +19,19 @@ pub(crate) struct Frontend {
     pub(crate) port: NonZeroU16,
 }
 
+impl Frontend {
+    /// Whether the route is for clients of its own namespace only, as a route for somebody else's
+    /// Service is.
+    pub(crate) fn is_consumed_by(&self, route: &Route) -> bool {
+        self.service.namespace != route.name.namespace
+    }
+
+    /// Whether istiod looks at the route for this port: routes of third namespaces it passes over.
+    pub(crate) fn is_read_by_istiod(&self, route: &Route) -> bool {
+        [&self.service.namespace, &self.waypoint.namespace].contains(&&route.name.namespace)
+    }
+}
+
 pub(crate) fn frontends(route: &Route, objects: &Objects, notes: &mut Notes) -> BTreeSet<Frontend> {
     let id = ObjectId::new("TCPRoute", &route.name);
     let mut note = |remark| notes.add(Some(id.clone()), remark);
@@ -40,7 +53,7 @@ pub(crate) fn frontends(route: &Route, objects: &Objects, notes: &mut Notes) -> 
     let mut frontends = BTreeSet::new();
     for (index, parent) in route.parents.iter().enumerate() {
         let path = format!("spec.parentRefs[{index}]");
-        match service_ports(&path, route, parent, objects) {
+        match service_ports(&path, parent, objects) {
             Ok(Served {
                 waypoint,
                 service,
@@ -88,7 +101,6 @@ struct Served<'o> {
 
 fn service_ports<'o>(
     path: &str,
-    route: &Route,
     parent: &ParentRef,
     objects: &'o Objects,
 ) -> Result<Served<'o>, Box<Remark>> {
@@ -97,12 +109,6 @@ fn service_ports<'o>(
         return Err(Box::new(Remark::ForeignParent {
             path,
             parent: ObjectId::new(&parent.kind, &parent.name),
-        }));
-    }
-    if parent.name.namespace != route.name.namespace {
-        return Err(Box::new(Remark::ConsumerRoute {
-            path,
-            service: parent.name.clone(),
         }));
     }
     let no_matching_parent = |path| {

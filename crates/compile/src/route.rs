@@ -6,7 +6,7 @@ use gateway_api::experimental::tcproutes::{
     TcpRouteParentRefs, TcpRouteRulesBackendRefs, TcpRouteSpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use waypoint_l4_config::Weight;
+use waypoint_l4_config::{Namespace, Weight};
 
 use crate::annotation::Annotations;
 use crate::error::Fault;
@@ -17,6 +17,8 @@ use crate::service::{port_number, required_port};
 #[derive(Clone, Debug)]
 pub struct Route {
     pub(crate) name: ObjectName,
+    /// That of the name, as a condition on clients.
+    pub(crate) namespace: Namespace,
     pub(crate) created: Option<Time>,
     /// Whether istiod is told to leave the route to this program.
     pub(crate) hidden_from_istiod: bool,
@@ -66,6 +68,10 @@ impl Route {
     ) -> Result<Self, Vec<Fault>> {
         let spec = object.take_spec().map_err(|fault| vec![fault])?;
         let mut faults = Vec::new();
+        let namespace = Namespace::try_from(name.namespace.clone()).map_err(|cause| {
+            let path = String::from("metadata.namespace");
+            vec![Fault::Condition { path, cause }]
+        })?;
         let annotations = object.metadata.annotations.take().unwrap_or_default();
         let annotations = Annotations::parse(&annotations).unwrap_or_else(|found| {
             faults.extend(found);
@@ -98,6 +104,7 @@ impl Route {
         Ok(Self {
             hidden_from_istiod: object.label("istio.io/rev") == Some("waypoint-l4"),
             annotations,
+            namespace,
             created: object.metadata.creation_timestamp,
             uses_default_gateways: spec.use_default_gateways.is_some(),
             name,

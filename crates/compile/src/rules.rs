@@ -1,14 +1,15 @@
 //! From all routes to the rules of each Service port: which there are, and in which order.
 //!
-//! Routes with conditions come before the one without, else it would leave them nothing; among
-//! themselves they go by precedence. What an earlier route takes whole is no rule.
+//! Consumer routes come first: for clients of its namespace such a route wins over those of the
+//! Service's. Of each, routes with conditions come before the one without, else it would leave them
+//! nothing; among themselves they go by precedence. What an earlier route takes whole is no rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use waypoint_l4_config::{Cidr, Match, Namespace, Otherwise, ServiceAccount, SniPattern};
 
 use crate::Objects;
-use crate::annotation::{FAILOVER, SOURCE_SERVICE_ACCOUNTS, path};
+use crate::annotation::{FAILOVER, SOURCE_NAMESPACES, SOURCE_SERVICE_ACCOUNTS, path};
 use crate::note::{Notes, Remark};
 use crate::object::ObjectId;
 use crate::parent::{Frontend, frontends};
@@ -27,6 +28,17 @@ pub(crate) struct Claim<'o> {
     pub(crate) matches: Match,
 }
 
+impl Claim<'_> {
+    /// Whether the route takes every connection of the clients that it is for.
+    fn takes_all(&self, frontend: &Frontend) -> bool {
+        let mut matches = self.matches.clone();
+        if frontend.is_consumed_by(self.route) {
+            matches.source_namespaces.clear();
+        }
+        matches.is_default()
+    }
+}
+
 pub(crate) fn routings<'o>(
     objects: &'o Objects,
     notes: &mut Notes,
@@ -37,7 +49,7 @@ pub(crate) fn routings<'o>(
         if frontends.is_empty() {
             continue;
         }
-        remark(route, notes);
+        remark(route, &frontends, notes);
         for frontend in frontends {
             if let Some(matches) = conditions(route, &frontend, notes) {
                 let claim = Claim { route, matches };
@@ -54,11 +66,12 @@ pub(crate) fn routings<'o>(
 }
 
 /// What there is to say of a route whatever becomes of it at a port.
-fn remark(route: &Route, notes: &mut Notes) {
+fn remark(route: &Route, frontends: &BTreeSet<Frontend>, notes: &mut Notes) {
     let id = ObjectId::new("TCPRoute", &route.name);
     let mut note = |remark| notes.add(Some(id.clone()), remark);
     // Also true of a route that loses to another: istiod does not know that it does.
-    if !route.hidden_from_istiod {
+    let read = frontends.iter().any(|one| one.is_read_by_istiod(route));
+    if read && !route.hidden_from_istiod {
         note(Remark::ReadByIstiod);
     }
     let further = route.rules.len().saturating_sub(1);
@@ -75,28 +88,66 @@ fn remark(route: &Route, notes: &mut Notes) {
 /// The conditions of a route at a port; none if no client could ever meet them.
 fn conditions(route: &Route, frontend: &Frontend, notes: &mut Notes) -> Option<Match> {
     let mut matches = route.annotations.matches.clone();
-    if !matches.source_namespaces.is_empty() {
-        let meant =
-            |account: &ServiceAccount| matches.source_namespaces.contains(&account.namespace);
-        let accounts = std::mem::take(&mut matches.source_service_accounts);
-        let (inside, outside) = accounts.into_iter().partition::<Vec<_>, _>(meant);
-        if !outside.is_empty() {
-            let outside = outside.into_iter().map(String::from).collect::<Vec<_>>();
-            let namespaces = matches.source_namespaces.iter().map(Namespace::as_str);
-            let remark = Remark::OutsideNamespaces {
-                annotation: SOURCE_SERVICE_ACCOUNTS,
-                items: outside.join(", "),
-                namespaces: namespaces.collect::<Vec<_>>().join(" or "),
-                left_out_of: inside.is_empty().then(|| frontend.service.clone()),
-            };
-            notes.add(Some(ObjectId::new("TCPRoute", &route.name)), remark);
-            if inside.is_empty() {
-                return None;
-            }
-        }
-        matches.source_service_accounts = inside;
+    let mut within = Within {
+        route,
+        frontend,
+        notes,
+    };
+    if frontend.is_consumed_by(route) {
+        let own = vec![route.namespace.clone()];
+        let named = std::mem::replace(&mut matches.source_namespaces, own.clone());
+        within.keep(SOURCE_NAMESPACES, named, |name| name, &own)?;
+    }
+    let namespaces = &matches.source_namespaces;
+    if !namespaces.is_empty() {
+        let accounts = matches.source_service_accounts;
+        matches.source_service_accounts = within.keep(
+            SOURCE_SERVICE_ACCOUNTS,
+            accounts,
+            |account| &account.namespace,
+            namespaces,
+        )?;
     }
     Some(matches)
+}
+
+/// Leaves out what a route asks for outside of the namespaces that it is for.
+struct Within<'a> {
+    route: &'a Route,
+    frontend: &'a Frontend,
+    notes: &'a mut Notes,
+}
+
+impl Within<'_> {
+    /// The items in the namespaces; none if there were items and no one is left.
+    fn keep<T>(
+        &mut self,
+        annotation: &'static str,
+        items: Vec<T>,
+        namespace: impl Fn(&T) -> &Namespace,
+        namespaces: &[Namespace],
+    ) -> Option<Vec<T>>
+    where
+        String: From<T>,
+    {
+        let (inside, outside) = items
+            .into_iter()
+            .partition::<Vec<_>, _>(|item| namespaces.contains(namespace(item)));
+        if outside.is_empty() {
+            return Some(inside);
+        }
+        let outside = outside.into_iter().map(String::from).collect::<Vec<_>>();
+        let namespaces = namespaces.iter().map(Namespace::as_str);
+        let remark = Remark::OutsideNamespaces {
+            annotation,
+            items: outside.join(", "),
+            namespaces: namespaces.collect::<Vec<_>>().join(" or "),
+            left_out_of: inside.is_empty().then(|| self.frontend.service.clone()),
+        };
+        let id = ObjectId::new("TCPRoute", &self.route.name);
+        self.notes.add(Some(id), remark);
+        (!inside.is_empty()).then_some(inside)
+    }
 }
 
 /// The claims in order, without those that have nothing left for them.
@@ -105,7 +156,11 @@ fn effective<'o>(
     frontend: &Frontend,
     notes: &mut Notes,
 ) -> Vec<Claim<'o>> {
-    claims.sort_by_cached_key(|claim| (claim.matches.is_default(), claim.route.precedence()));
+    claims.sort_by_cached_key(|claim| {
+        let is_producer = !frontend.is_consumed_by(claim.route);
+        let is_last = claim.takes_all(frontend);
+        (is_producer, is_last, claim.route.precedence())
+    });
     let mut effective = Vec::<Claim<'_>>::new();
     for claim in claims {
         let mut earlier = effective.iter();
@@ -114,7 +169,9 @@ fn effective<'o>(
             continue;
         };
         let (service, port) = (frontend.service.clone(), frontend.port);
-        let equal = winner.matches == claim.matches;
+        // A consumer and a producer route may be equal, and it is not their age that decides.
+        let equal =
+            winner.matches == claim.matches && winner.route.namespace == claim.route.namespace;
         let winner = winner.route.name.clone();
         let remark = if equal {
             Remark::Outranked {
@@ -144,6 +201,7 @@ fn otherwise(claims: &[Claim<'_>], frontend: &Frontend, notes: &mut Notes) -> Ot
         };
         let (service, port) = (frontend.service.clone(), frontend.port);
         let remark = match (taker, decided) {
+            _ if frontend.is_consumed_by(route) => Some(Remark::OthersConnections { service }),
             (Some(taker), _) => (otherwise == Otherwise::Refuse).then(|| Remark::NothingLeftOver {
                 service,
                 port,
