@@ -20,7 +20,7 @@ pub(crate) fn absences(
     for route in objects.routes.values() {
         let id = ObjectId::new("TCPRoute", &route.name);
         let mut served = false;
-        for (path, name) in producer_parents(route) {
+        for (path, name) in service_parents(route) {
             let Some(service) = objects.services.get(name) else {
                 if !seen(&ObjectId::new("Service", name)) {
                     let service = name.clone();
@@ -83,10 +83,10 @@ pub(crate) fn absences(
     absences
 }
 
-fn producer_parents(route: &Route) -> impl Iterator<Item = (String, &ObjectName)> {
+fn service_parents(route: &Route) -> impl Iterator<Item = (String, &ObjectName)> {
     let parents = route.parents.iter().enumerate();
     parents
-        .filter(|(_, parent)| parent.is_service() && parent.name.namespace == route.name.namespace)
+        .filter(|(_, parent)| parent.is_service())
         .map(|(index, parent)| (format!("spec.parentRefs[{index}]"), &parent.name))
 }
 

@@ -107,7 +107,10 @@ fn resolve(
 }
 
 /// The names that people see: the Service's, with as much more as it takes to tell the backends of
-/// a rule apart.
+/// a rule apart. No two of a rule are equal.
+///
+/// `sticky` knows a backend by its name: another name for the same backend moves its clients, so how
+/// names are made must not change.
 fn names(backends: &[BackendRef]) -> Vec<String> {
     let name = |backend: &BackendRef| backend.name.name.clone();
     let port = |backend: &BackendRef| {

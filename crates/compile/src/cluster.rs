@@ -49,7 +49,7 @@ pub(crate) fn inbound_vip(
 ) -> String {
     let chain = match protocol {
         Protocol::Http => "http",
-        Protocol::Tcp | Protocol::Detected | Protocol::NotTcp => "tcp",
+        Protocol::Tcp | Protocol::Tls | Protocol::Detected | Protocol::NotTcp => "tcp",
     };
     format!("inbound-vip|{port}|{chain}|{}", host(service, domain))
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use waypoint_l4_config::{InvalidConfig, InvalidReason};
+use waypoint_l4_config::{InvalidConfig, InvalidMatch, InvalidReason};
 
 use crate::manifest::Missing;
 use crate::{ObjectId, ObjectName, Place};
@@ -89,6 +89,10 @@ pub enum Fault {
         expected: String,
         found: String,
     },
+
+    /// What a rule cannot match on, such as an item of an annotation's list.
+    #[error("{path}: {cause}")]
+    Condition { path: String, cause: InvalidMatch },
 
     #[error(
         "expected {expected}, found apiVersion {api_version}, kind {kind}{}",

@@ -17,6 +17,7 @@
 //! names what has no effect.
 
 mod absent;
+mod annotation;
 mod backend;
 mod cluster;
 mod error;
@@ -31,6 +32,7 @@ mod plan;
 mod plugin;
 mod protocol;
 mod route;
+mod rules;
 mod service;
 mod waypoint;
 

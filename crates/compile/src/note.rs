@@ -4,6 +4,7 @@
 use std::fmt;
 use std::num::NonZeroU16;
 
+use crate::annotation::{OTHERWISE, SNI, path};
 use crate::manifest::{Missing, Place};
 use crate::object::{ObjectId, ObjectName};
 use crate::plan::Refusal;
@@ -77,10 +78,6 @@ pub enum Remark {
         parent: ObjectId,
     },
     MixedParents,
-    ConsumerRoute {
-        path: String,
-        service: ObjectName,
-    },
     NoMatchingParent {
         path: String,
         service: ObjectName,
@@ -113,6 +110,40 @@ pub enum Remark {
         service: ObjectName,
         port: NonZeroU16,
         winner: ObjectName,
+    },
+    /// Another route has the connections that this one would get, not for the same conditions.
+    Covered {
+        service: ObjectName,
+        port: NonZeroU16,
+        winner: ObjectName,
+    },
+    /// Items of an annotation for clients that the route is not for.
+    OutsideNamespaces {
+        annotation: &'static str,
+        items: String,
+        namespaces: String,
+        /// Where that are all of them, so that nobody is left whom the route is for.
+        left_out_of: Option<ObjectName>,
+    },
+    NoServerName {
+        service: ObjectName,
+        port: NonZeroU16,
+    },
+    /// `otherwise`, where another route says something else.
+    Overruled {
+        service: ObjectName,
+        port: NonZeroU16,
+        winner: ObjectName,
+    },
+    /// `otherwise`, where a route without conditions leaves nothing over.
+    NothingLeftOver {
+        service: ObjectName,
+        port: NonZeroU16,
+        taker: ObjectName,
+    },
+    /// `otherwise` of a consumer route.
+    OthersConnections {
+        service: ObjectName,
     },
     FurtherRules {
         count: usize,
@@ -156,11 +187,6 @@ impl fmt::Display for Remark {
             Self::MixedParents => f.write_str(
                 "it has Services and others for parents; the label istio.io/rev: waypoint-l4 \
                  hides the whole object from istiod, so from the others too: split it",
-            ),
-            Self::ConsumerRoute { path, service } => write!(
-                f,
-                "{path}: Service {service} is in another namespace: left out, as a consumer route \
-                 is for clients of its own namespace only, which this version cannot match"
             ),
             Self::NoMatchingParent {
                 path,
@@ -216,6 +242,68 @@ impl fmt::Display for Remark {
                 f,
                 "port {port} of Service {service}: no effect there, as TCPRoute {winner} takes \
                  precedence (the oldest route, then the first by namespace and name)"
+            ),
+            Self::Covered {
+                service,
+                port,
+                winner,
+            } => write!(
+                f,
+                "port {port} of Service {service}: no effect there, as TCPRoute {winner} comes \
+                 first and takes every connection that meets its conditions"
+            ),
+            Self::OutsideNamespaces {
+                annotation,
+                items,
+                namespaces,
+                left_out_of,
+            } => {
+                write!(
+                    f,
+                    "{}: {items}: no effect, as the route is only for clients of namespace \
+                     {namespaces}",
+                    path(annotation)
+                )?;
+                match left_out_of {
+                    Some(service) => write!(
+                        f,
+                        "; that leaves nobody, so the route is left out of Service {service}"
+                    ),
+                    None => Ok(()),
+                }
+            }
+            Self::NoServerName { service, port } => write!(
+                f,
+                "{}: port {port} of Service {service} is not declared as TLS, so Istio does not \
+                 read the server name there and the route matches no connection; name the port \
+                 tls-... or set appProtocol: tls",
+                path(SNI)
+            ),
+            Self::Overruled {
+                service,
+                port,
+                winner,
+            } => write!(
+                f,
+                "{}: port {port} of Service {service}: no effect there, as TCPRoute {winner}, \
+                 which comes first, has another value",
+                path(OTHERWISE)
+            ),
+            Self::NothingLeftOver {
+                service,
+                port,
+                taker,
+            } => write!(
+                f,
+                "{}: port {port} of Service {service}: no effect there, as TCPRoute {taker} has no \
+                 conditions and leaves no connection over",
+                path(OTHERWISE)
+            ),
+            Self::OthersConnections { service } => write!(
+                f,
+                "{}: no effect at Service {service}, as only a route of the Service's own \
+                 namespace decides for clients of all namespaces",
+                path(OTHERWISE)
             ),
             Self::FurtherRules { count } => write!(
                 f,

@@ -223,10 +223,7 @@ fn unfit(
     error: &serde_json::Error,
 ) -> Fault {
     let message = error.to_string();
-    let mut place = path.to_string();
-    if place == "." {
-        place.clear();
-    }
+    let place = shown(path);
     if let Some(field) = message
         .strip_prefix("missing field `")
         .and_then(|rest| rest.split('`').next())
@@ -251,6 +248,21 @@ fn unfit(
         expected,
         found: found_mut(path, content).map_or(message, |value| describe(value)),
     }
+}
+
+/// A path with keys such as `waypoint-l4.io/pick` in brackets, as their dots are none of the path's.
+fn shown(path: &serde_path_to_error::Path) -> String {
+    let mut shown = String::new();
+    for segment in path {
+        match segment {
+            Segment::Map { key } if key.contains('.') => shown += &format!("[{key}]"),
+            Segment::Map { key } if shown.is_empty() => shown += key,
+            Segment::Map { key } => shown += &format!(".{key}"),
+            Segment::Seq { index } => shown += &format!("[{index}]"),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    shown
 }
 
 /// What a field must be, by its name or by the type that serde wanted.

@@ -1,5 +1,6 @@
 //! From the parentRefs of a route to the Service ports whose connections it gets.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use crate::Objects;
@@ -18,7 +19,20 @@ pub(crate) struct Frontend {
     pub(crate) port: NonZeroU16,
 }
 
-pub(crate) fn frontends(route: &Route, objects: &Objects, notes: &mut Notes) -> Vec<Frontend> {
+impl Frontend {
+    /// Whether the route is for clients of its own namespace only, as a route for somebody else's
+    /// Service is.
+    pub(crate) fn is_consumed_by(&self, route: &Route) -> bool {
+        self.service.namespace != route.name.namespace
+    }
+
+    /// Whether istiod looks at the route for this port: routes of third namespaces it passes over.
+    pub(crate) fn is_read_by_istiod(&self, route: &Route) -> bool {
+        [&self.service.namespace, &self.waypoint.namespace].contains(&&route.name.namespace)
+    }
+}
+
+pub(crate) fn frontends(route: &Route, objects: &Objects, notes: &mut Notes) -> BTreeSet<Frontend> {
     let id = ObjectId::new("TCPRoute", &route.name);
     let mut note = |remark| notes.add(Some(id.clone()), remark);
     if route.uses_default_gateways {
@@ -36,10 +50,10 @@ pub(crate) fn frontends(route: &Route, objects: &Objects, notes: &mut Notes) -> 
     if !services.is_empty() && !others.is_empty() {
         note(Remark::MixedParents);
     }
-    let mut frontends = Vec::new();
+    let mut frontends = BTreeSet::new();
     for (index, parent) in route.parents.iter().enumerate() {
         let path = format!("spec.parentRefs[{index}]");
-        match service_ports(&path, route, parent, objects) {
+        match service_ports(&path, parent, objects) {
             Ok(Served {
                 waypoint,
                 service,
@@ -57,9 +71,15 @@ pub(crate) fn frontends(route: &Route, objects: &Objects, notes: &mut Notes) -> 
                             let service = service.clone();
                             note(Remark::DetectedPort { service, port });
                         }
-                        Protocol::Tcp | Protocol::NotTcp => {}
+                        Protocol::Tcp | Protocol::Tls | Protocol::NotTcp => {}
                     }
-                    frontends.push(Frontend {
+                    let sni = &route.annotations.matches.sni;
+                    if !sni.is_empty() && protocol != Protocol::Tls {
+                        let service = service.clone();
+                        note(Remark::NoServerName { service, port });
+                    }
+                    // Two parentRefs may mean the same port.
+                    frontends.insert(Frontend {
                         waypoint: waypoint.clone(),
                         service: service.clone(),
                         port,
@@ -81,7 +101,6 @@ struct Served<'o> {
 
 fn service_ports<'o>(
     path: &str,
-    route: &Route,
     parent: &ParentRef,
     objects: &'o Objects,
 ) -> Result<Served<'o>, Box<Remark>> {
@@ -90,12 +109,6 @@ fn service_ports<'o>(
         return Err(Box::new(Remark::ForeignParent {
             path,
             parent: ObjectId::new(&parent.kind, &parent.name),
-        }));
-    }
-    if parent.name.namespace != route.name.namespace {
-        return Err(Box::new(Remark::ConsumerRoute {
-            path,
-            service: parent.name.clone(),
         }));
     }
     let no_matching_parent = |path| {

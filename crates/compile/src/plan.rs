@@ -1,20 +1,19 @@
 //! What each waypoint has to do, in the words of the Gateway API.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::fmt;
 use std::num::NonZeroU16;
 
-use waypoint_l4_config::Weight;
+use waypoint_l4_config::{Match, Otherwise, Pick, Weight};
 
 use crate::Objects;
 use crate::backend::backends;
 use crate::cluster::{ClusterDomain, inbound_vip};
 use crate::note::{Note, Notes, Remark};
 use crate::object::{ObjectId, ObjectName};
-use crate::parent::{Frontend, frontends};
+use crate::parent::Frontend;
 use crate::protocol::Protocol;
-use crate::route::Route;
+use crate::rules::{Claim, routings};
 
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -30,15 +29,18 @@ pub struct Listener {
     pub port: NonZeroU16,
     /// The filter chain that gets its connections.
     pub chain: String,
+    /// What becomes of connections that no rule matches.
+    pub otherwise: Otherwise,
     /// In order: the first that matches decides.
     pub rules: Vec<Rule>,
 }
 
-/// The rule of a route. It matches every connection: the routes that are honoured are producer
-/// routes, which hold for clients of any namespace.
+/// The rule of a route.
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub route: ObjectName,
+    pub matches: Match,
+    pub pick: Pick,
     pub backends: Vec<Backend>,
 }
 
@@ -87,7 +89,7 @@ impl Plan {
     pub fn new(objects: &Objects, domain: &ClusterDomain) -> Self {
         let mut notes = objects.notes.clone();
         let mut waypoints = waypoints(objects, &mut notes);
-        for (frontend, route) in winners(objects, &mut notes) {
+        for (frontend, routing) in routings(objects, &mut notes) {
             let Frontend {
                 waypoint,
                 service,
@@ -97,16 +99,26 @@ impl Plan {
                 let id = ObjectId::new("Gateway", &waypoint);
                 notes.add(Some(id), Remark::AssumedWaypoint);
             }
-            // Rules of a TCPRoute have no matches, so the first takes every connection.
-            let rules = route.rules.first().map(|rule| Rule {
-                route: route.name.clone(),
-                backends: backends(route, rule, &waypoint, objects, domain, &mut notes),
-            });
+            let rules = routing
+                .claims
+                .into_iter()
+                .filter_map(|Claim { route, matches }| {
+                    // Rules of a TCPRoute have no matches, so the first takes what the route gets.
+                    let rule = route.rules.first()?;
+                    Some(Rule {
+                        route: route.name.clone(),
+                        matches,
+                        pick: route.annotations.pick.clone(),
+                        backends: backends(route, rule, &waypoint, objects, domain, &mut notes),
+                    })
+                });
+            let rules = rules.collect();
             let listener = Listener {
                 chain: inbound_vip(&service, port, Protocol::Tcp, domain),
                 service,
                 port,
-                rules: rules.into_iter().collect(),
+                otherwise: routing.otherwise,
+                rules,
             };
             waypoints.entry(waypoint).or_default().push(listener);
         }
@@ -137,42 +149,4 @@ fn waypoints(objects: &Objects, notes: &mut Notes) -> BTreeMap<ObjectName, Vec<L
         }
     }
     waypoints
-}
-
-/// The one route that gets the connections of each port.
-fn winners<'o>(objects: &'o Objects, notes: &mut Notes) -> BTreeMap<Frontend, &'o Route> {
-    let mut routes: Vec<_> = objects.routes.values().collect();
-    routes.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
-    let mut winners = BTreeMap::<Frontend, &Route>::new();
-    for route in routes {
-        let id = ObjectId::new("TCPRoute", &route.name);
-        let frontends = frontends(route, objects, notes);
-        let mut note = |remark| notes.add(Some(id.clone()), remark);
-        if frontends.is_empty() {
-            continue;
-        }
-        // Also true of a route that loses below: istiod does not know that it does.
-        if !route.hidden_from_istiod {
-            note(Remark::ReadByIstiod);
-        }
-        let further = route.rules.len().saturating_sub(1);
-        if further > 0 {
-            note(Remark::FurtherRules { count: further });
-        }
-        for frontend in frontends {
-            match winners.entry(frontend) {
-                Entry::Vacant(free) => {
-                    free.insert(route);
-                }
-                // Two parentRefs of one route may mean the same port.
-                Entry::Occupied(taken) if taken.get().name == route.name => {}
-                Entry::Occupied(taken) => note(Remark::Outranked {
-                    service: taken.key().service.clone(),
-                    port: taken.key().port,
-                    winner: taken.get().name.clone(),
-                }),
-            }
-        }
-    }
-    winners
 }

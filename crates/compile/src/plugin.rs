@@ -2,9 +2,7 @@
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use waypoint_l4_config::{
-    Backend, Config, InvalidReason, Listener, Match, Otherwise, Pick, Rule, Target,
-};
+use waypoint_l4_config::{Backend, Config, InvalidReason, Listener, Rule, Target};
 
 use crate::error::InvalidOutput;
 use crate::image::ImageUrl;
@@ -100,7 +98,7 @@ fn config(listeners: &[plan::Listener]) -> Result<Config, InvalidOutput> {
 fn listener(planned: &plan::Listener) -> Result<Listener, InvalidReason> {
     Ok(Listener {
         chain: planned.chain.clone(),
-        otherwise: Otherwise::default(),
+        otherwise: planned.otherwise,
         drain: None,
         rules: planned.rules.iter().map(rule).collect::<Result<_, _>>()?,
     })
@@ -109,8 +107,8 @@ fn listener(planned: &plan::Listener) -> Result<Listener, InvalidReason> {
 fn rule(planned: &plan::Rule) -> Result<Rule, InvalidReason> {
     Ok(Rule {
         name: planned.route.to_string(),
-        matches: Match::default(),
-        pick: Pick::default(),
+        matches: planned.matches.clone(),
+        pick: planned.pick.clone(),
         backends: planned
             .backends
             .iter()

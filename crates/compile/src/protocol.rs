@@ -4,9 +4,11 @@
 /// What Istio takes a Service port for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// TCP, or something inside it that Envoy does not route by: TLS, a database. One TCP filter
+    /// TCP, or something inside it that Envoy does not route by, such as a database. One TCP filter
     /// chain.
     Tcp,
+    /// TLS that is not ended here. One TCP filter chain, for which Envoy looks for the server name.
+    Tls,
     /// One HTTP filter chain, in which no network filter runs.
     Http,
     /// Not declared, so Envoy looks at the first bytes: a filter chain for each of TCP and HTTP.
@@ -36,7 +38,8 @@ impl Protocol {
         let declared = declared.to_ascii_lowercase();
         // `grpc-web` needs no case of its own: what stands before its hyphen is HTTP too.
         match declared.split('-').next().unwrap_or_default() {
-            "tcp" | "https" | "tls" | "mongo" | "redis" | "mysql" => Self::Tcp,
+            "tcp" | "mongo" | "redis" | "mysql" => Self::Tcp,
+            "tls" | "https" => Self::Tls,
             "http" | "http2" | "http_proxy" | "grpc" => Self::Http,
             "udp" => Self::NotTcp,
             _ if TCP_BY_NUMBER.contains(&number) => Self::Tcp,
@@ -63,10 +66,11 @@ mod tests {
 
     #[test]
     fn takes_what_stands_before_the_first_hyphen_of_the_name() {
-        for name in [
-            "tcp", "TCP-echo", "tls-db", "https", "mongo", "redis-0", "mysql",
-        ] {
+        for name in ["tcp", "TCP-echo", "mongo", "redis-0", "mysql"] {
             assert_eq!(named(name), Protocol::Tcp, "{name}");
+        }
+        for name in ["tls-db", "https", "HTTPS-web"] {
+            assert_eq!(named(name), Protocol::Tls, "{name}");
         }
         for name in [
             "http",
@@ -89,7 +93,8 @@ mod tests {
         assert_eq!(declared("http"), Protocol::Http);
         assert_eq!(declared("kubernetes.io/h2c"), Protocol::Http);
         assert_eq!(declared("kubernetes.io/ws"), Protocol::Http);
-        assert_eq!(declared("kubernetes.io/wss"), Protocol::Tcp);
+        assert_eq!(declared("kubernetes.io/wss"), Protocol::Tls);
+        assert_eq!(declared("tls"), Protocol::Tls);
         assert_eq!(declared("example.com/own"), Protocol::Detected);
         assert_eq!(declared(""), Protocol::Detected);
     }

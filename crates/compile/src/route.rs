@@ -6,8 +6,9 @@ use gateway_api::experimental::tcproutes::{
     TcpRouteParentRefs, TcpRouteRulesBackendRefs, TcpRouteSpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use waypoint_l4_config::Weight;
+use waypoint_l4_config::{Namespace, Weight};
 
+use crate::annotation::Annotations;
 use crate::error::Fault;
 use crate::kind::{GATEWAY_API, RouteVersion};
 use crate::object::{Object, ObjectName, WEIGHT, label, subdomain};
@@ -16,9 +17,12 @@ use crate::service::{port_number, required_port};
 #[derive(Clone, Debug)]
 pub struct Route {
     pub(crate) name: ObjectName,
+    /// That of the name, as a condition on clients.
+    pub(crate) namespace: Namespace,
     pub(crate) created: Option<Time>,
     /// Whether istiod is told to leave the route to this program.
     pub(crate) hidden_from_istiod: bool,
+    pub(crate) annotations: Annotations,
     pub(crate) uses_default_gateways: bool,
     pub(crate) parents: Vec<ParentRef>,
     /// Never empty.
@@ -64,6 +68,15 @@ impl Route {
     ) -> Result<Self, Vec<Fault>> {
         let spec = object.take_spec().map_err(|fault| vec![fault])?;
         let mut faults = Vec::new();
+        let namespace = Namespace::try_from(name.namespace.clone()).map_err(|cause| {
+            let path = String::from("metadata.namespace");
+            vec![Fault::Condition { path, cause }]
+        })?;
+        let annotations = object.metadata.annotations.take().unwrap_or_default();
+        let annotations = Annotations::parse(&annotations).unwrap_or_else(|found| {
+            faults.extend(found);
+            Annotations::default()
+        });
         let rules = match version {
             RouteVersion::V1 => 1..=1,
             RouteVersion::V1Alpha2 => 1..=16,
@@ -90,6 +103,8 @@ impl Route {
         }
         Ok(Self {
             hidden_from_istiod: object.label("istio.io/rev") == Some("waypoint-l4"),
+            annotations,
+            namespace,
             created: object.metadata.creation_timestamp,
             uses_default_gateways: spec.use_default_gateways.is_some(),
             name,
