@@ -32,6 +32,29 @@ async fn the_manifests_of_the_task_split_90_to_10() -> Result<()> {
         .await
 }
 
+/// What a TCPRoute has no field for, from annotation to connection: exactly a tenth, by no chance.
+#[tokio::test]
+async fn annotations_of_the_route_are_honoured() -> Result<()> {
+    let exact = |text: String| {
+        text.replace(
+            "  labels:\n",
+            "  annotations: {waypoint-l4.io/pick: exact}\n  labels:\n",
+        )
+    };
+    waypoint(compiled_with(
+        "testdata/manifests/tcp-traffic-shifting",
+        exact,
+    )?)
+    .concurrency(1)
+    .run(async |waypoint| {
+        let tally = measure(&client(waypoint)?, TCP_ECHO, 300).await;
+        let (one, two) = (tally.answers("one"), tally.answers("two"));
+        ensure!((29..=31).contains(&two) && one + two == 300, "{tally}");
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn weight_zero_gets_nothing() -> Result<()> {
     waypoint(split(9000, 0, 100))
@@ -134,14 +157,22 @@ async fn decisions_are_logged_on_demand() -> Result<()> {
 
 /// What `waypoint-l4 compile --output config` prints for a folder of manifests.
 fn compiled(folder: &str) -> Result<String> {
+    compiled_with(folder, |text| text)
+}
+
+/// The same, with the TCPRoute edited.
+fn compiled_with(folder: &str, edit: impl Fn(String) -> String) -> Result<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut sources = Vec::new();
     for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
-        let content = fs::read(&path).map_err(|error| error.to_string());
+        let mut text = fs::read_to_string(&path)?;
+        if path.ends_with("tcproute.yaml") {
+            text = edit(text);
+        }
         sources.push(Source {
             name: path.display().to_string(),
-            content,
+            content: Ok(text.into_bytes()),
         });
     }
     let options = Options {

@@ -54,6 +54,11 @@ pub(crate) struct Arguments {
     /// Leave out, with a note, objects of unknown kinds and documents without apiVersion or kind
     #[arg(long)]
     ignore_unknown_kinds: bool,
+
+    /// Have access logs tell the rule and the backend of each connection, by
+    /// %FILTER_STATE(wasm.waypoint_l4_rule:PLAIN)% and wasm.waypoint_l4_backend
+    #[arg(long)]
+    annotate: bool,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -92,6 +97,7 @@ impl Arguments {
             } else {
                 UnknownKinds::Refuse
             },
+            annotate: self.annotate,
         }
     }
 }

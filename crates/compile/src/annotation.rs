@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
-use waypoint_l4_config::{InvalidMatch, Match, Otherwise, Pick, StickyKey};
+use waypoint_l4_config::{InvalidMatch, Match, Otherwise, Pick, StickyKey, Time};
 
 use crate::error::Fault;
 
@@ -15,6 +15,8 @@ pub(crate) struct Annotations {
     /// Lists are sorted, so that equal conditions are equal.
     pub(crate) matches: Match,
     pub(crate) otherwise: Option<Otherwise>,
+    /// How long connections of a removed backend may go on.
+    pub(crate) drain: Option<Time>,
     /// Whether there is one that means something, but not to this version.
     pub(crate) failover: bool,
 }
@@ -23,6 +25,7 @@ pub(crate) const SNI: &str = "waypoint-l4.io/sni";
 pub(crate) const SOURCE_NAMESPACES: &str = "waypoint-l4.io/source-namespaces";
 pub(crate) const SOURCE_SERVICE_ACCOUNTS: &str = "waypoint-l4.io/source-service-accounts";
 pub(crate) const OTHERWISE: &str = "waypoint-l4.io/otherwise";
+pub(crate) const DRAIN: &str = "waypoint-l4.io/drain-on-removal";
 pub(crate) const FAILOVER: &str = "waypoint-l4.io/failover";
 const SOURCE_CIDRS: &str = "waypoint-l4.io/source-cidrs";
 const PICK: &str = "waypoint-l4.io/pick";
@@ -52,6 +55,10 @@ impl Annotations {
                     Some(otherwise) => asked.otherwise = Some(otherwise),
                     None => faults.push(unfit(name, "default or refuse", value)),
                 },
+                DRAIN => match Time::try_from(value.trim().to_owned()) {
+                    Ok(time) => asked.drain = Some(time),
+                    Err(_) => faults.push(unfit(name, "a time such as 30s, 5m or 1h30m", value)),
+                },
                 SNI => matches.sni = list(name, value, &mut faults),
                 SOURCE_NAMESPACES => matches.source_namespaces = list(name, value, &mut faults),
                 SOURCE_SERVICE_ACCOUNTS => {
@@ -63,7 +70,7 @@ impl Annotations {
                 other if other.starts_with(PREFIX) => faults.push(Fault::Field {
                     path: path(name),
                     expected: format!(
-                        "one of {PREFIX}pick, otherwise, sni, source-namespaces, \
+                        "one of {PREFIX}pick, otherwise, drain-on-removal, sni, source-namespaces, \
                          source-service-accounts and source-cidrs"
                     ),
                     found: String::from("an unknown one"),

@@ -63,6 +63,8 @@ pub struct Options {
     pub waypoint: Option<ObjectName>,
     pub cluster_domain: ClusterDomain,
     pub unknown_kinds: UnknownKinds,
+    /// Have access logs tell the rule and the backend of each connection.
+    pub annotate: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,10 +130,8 @@ fn output(chosen: &[Waypoint<'_>], options: &Options) -> Result<String, Fault> {
     let mut documents = Vec::new();
     for (waypoint, listeners) in chosen {
         let document = match options.output {
-            Output::Config => plugin::plugin_config(listeners),
-            Output::WasmPlugin => {
-                plugin::wasm_plugin(waypoint, listeners, &options.image, options.fail_strategy)
-            }
+            Output::Config => plugin::plugin_config(listeners, options.annotate),
+            Output::WasmPlugin => plugin::wasm_plugin(waypoint, listeners, options),
         };
         documents.push(document.map_err(|cause| Fault::InvalidOutput {
             waypoint: (*waypoint).clone(),

@@ -129,8 +129,9 @@ pub enum Remark {
         service: ObjectName,
         port: NonZeroU16,
     },
-    /// `otherwise`, where another route says something else.
+    /// What holds for a port as a whole, where another route says something else.
     Overruled {
+        annotation: &'static str,
         service: ObjectName,
         port: NonZeroU16,
         winner: ObjectName,
@@ -141,8 +142,9 @@ pub enum Remark {
         port: NonZeroU16,
         taker: ObjectName,
     },
-    /// `otherwise` of a consumer route.
+    /// What holds for a port as a whole, asked for by a consumer route.
     OthersConnections {
+        annotation: &'static str,
         service: ObjectName,
     },
     FurtherRules {
@@ -280,6 +282,7 @@ impl fmt::Display for Remark {
                 path(SNI)
             ),
             Self::Overruled {
+                annotation,
                 service,
                 port,
                 winner,
@@ -287,7 +290,7 @@ impl fmt::Display for Remark {
                 f,
                 "{}: port {port} of Service {service}: no effect there, as TCPRoute {winner}, \
                  which comes first, has another value",
-                path(OTHERWISE)
+                path(annotation)
             ),
             Self::NothingLeftOver {
                 service,
@@ -299,11 +302,14 @@ impl fmt::Display for Remark {
                  conditions and leaves no connection over",
                 path(OTHERWISE)
             ),
-            Self::OthersConnections { service } => write!(
+            Self::OthersConnections {
+                annotation,
+                service,
+            } => write!(
                 f,
                 "{}: no effect at Service {service}, as only a route of the Service's own \
                  namespace decides for clients of all namespaces",
-                path(OTHERWISE)
+                path(annotation)
             ),
             Self::FurtherRules { count } => write!(
                 f,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU16;
 
-use waypoint_l4_config::{Match, Otherwise, Pick, Weight};
+use waypoint_l4_config::{Match, Otherwise, Pick, Time, Weight};
 
 use crate::Objects;
 use crate::backend::backends;
@@ -31,6 +31,8 @@ pub struct Listener {
     pub chain: String,
     /// What becomes of connections that no rule matches.
     pub otherwise: Otherwise,
+    /// How long connections of a removed backend may go on; none for ever.
+    pub drain: Option<Time>,
     /// In order: the first that matches decides.
     pub rules: Vec<Rule>,
 }
@@ -118,6 +120,7 @@ impl Plan {
                 service,
                 port,
                 otherwise: routing.otherwise,
+                drain: routing.drain,
                 rules,
             };
             waypoints.entry(waypoint).or_default().push(listener);

@@ -2,13 +2,12 @@
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use waypoint_l4_config::{Backend, Config, InvalidReason, Listener, Rule, Target};
+use waypoint_l4_config::{Backend, Config, Drain, InvalidReason, Listener, Rule, Target};
 
 use crate::error::InvalidOutput;
-use crate::image::ImageUrl;
 use crate::kind::GATEWAY_API;
 use crate::object::ObjectName;
-use crate::plan;
+use crate::{Options, plan};
 
 /// What becomes of connections while the filter cannot be loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -26,10 +25,9 @@ pub enum FailStrategy {
 pub(crate) fn wasm_plugin(
     waypoint: &ObjectName,
     listeners: &[plan::Listener],
-    image: &ImageUrl,
-    fail_strategy: FailStrategy,
+    options: &Options,
 ) -> Result<String, InvalidOutput> {
-    let config = config(listeners)?;
+    let config = config(listeners, options.annotate)?;
     let plugin = WasmPlugin {
         api_version: "extensions.istio.io/v1alpha1",
         kind: "WasmPlugin",
@@ -50,8 +48,8 @@ pub(crate) fn wasm_plugin(
             r#type: "NETWORK",
             // After authorization: who may not connect shall not be routed.
             phase: "STATS",
-            url: image.as_str(),
-            fail_strategy,
+            url: options.image.as_str(),
+            fail_strategy: options.fail_strategy,
             plugin_config: &config,
         },
     };
@@ -66,8 +64,11 @@ pub(crate) fn wasm_plugin(
 }
 
 /// The JSON of the plugin configuration of a waypoint.
-pub(crate) fn plugin_config(listeners: &[plan::Listener]) -> Result<String, InvalidOutput> {
-    let config = config(listeners)?;
+pub(crate) fn plugin_config(
+    listeners: &[plan::Listener],
+    annotate: bool,
+) -> Result<String, InvalidOutput> {
+    let config = config(listeners, annotate)?;
     let mut json = serde_json::to_string_pretty(&config)?;
     json.push('\n');
     acceptable(&config, json.as_bytes())?;
@@ -84,8 +85,9 @@ fn acceptable(config: &Config, json: &[u8]) -> Result<(), InvalidOutput> {
     Ok(())
 }
 
-fn config(listeners: &[plan::Listener]) -> Result<Config, InvalidOutput> {
+fn config(listeners: &[plan::Listener], annotate: bool) -> Result<Config, InvalidOutput> {
     let mut config = Config {
+        annotate,
         listeners: listeners.iter().map(listener).collect::<Result<_, _>>()?,
         ..Config::default()
     };
@@ -99,7 +101,7 @@ fn listener(planned: &plan::Listener) -> Result<Listener, InvalidReason> {
     Ok(Listener {
         chain: planned.chain.clone(),
         otherwise: planned.otherwise,
-        drain: None,
+        drain: planned.drain.map(|on_removal| Drain { on_removal }),
         rules: planned.rules.iter().map(rule).collect::<Result<_, _>>()?,
     })
 }

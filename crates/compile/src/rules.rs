@@ -6,10 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use waypoint_l4_config::{Cidr, Match, Namespace, Otherwise, ServiceAccount, SniPattern};
+use waypoint_l4_config::{Cidr, Match, Namespace, Otherwise, ServiceAccount, SniPattern, Time};
 
 use crate::Objects;
-use crate::annotation::{FAILOVER, SOURCE_NAMESPACES, SOURCE_SERVICE_ACCOUNTS, path};
+use crate::annotation::{
+    DRAIN, FAILOVER, OTHERWISE, SOURCE_NAMESPACES, SOURCE_SERVICE_ACCOUNTS, path,
+};
 use crate::note::{Notes, Remark};
 use crate::object::ObjectId;
 use crate::parent::{Frontend, frontends};
@@ -20,6 +22,7 @@ pub(crate) struct Routing<'o> {
     /// In order: the first that matches decides.
     pub(crate) claims: Vec<Claim<'o>>,
     pub(crate) otherwise: Otherwise,
+    pub(crate) drain: Option<Time>,
 }
 
 /// A route at a port that it asks for, and for which connections it does.
@@ -60,7 +63,13 @@ pub(crate) fn routings<'o>(
     let routings = claims.into_iter().map(|(frontend, claims)| {
         let claims = effective(claims, &frontend, notes);
         let otherwise = otherwise(&claims, &frontend, notes);
-        (frontend, Routing { claims, otherwise })
+        let drain = drain(&claims, &frontend, notes);
+        let routing = Routing {
+            claims,
+            otherwise,
+            drain,
+        };
+        (frontend, routing)
     });
     routings.collect()
 }
@@ -201,7 +210,10 @@ fn otherwise(claims: &[Claim<'_>], frontend: &Frontend, notes: &mut Notes) -> Ot
         };
         let (service, port) = (frontend.service.clone(), frontend.port);
         let remark = match (taker, decided) {
-            _ if frontend.is_consumed_by(route) => Some(Remark::OthersConnections { service }),
+            _ if frontend.is_consumed_by(route) => Some(Remark::OthersConnections {
+                annotation: OTHERWISE,
+                service,
+            }),
             (Some(taker), _) => (otherwise == Otherwise::Refuse).then(|| Remark::NothingLeftOver {
                 service,
                 port,
@@ -212,6 +224,7 @@ fn otherwise(claims: &[Claim<'_>], frontend: &Frontend, notes: &mut Notes) -> Ot
                 None
             }
             (None, Some((winner, decided))) => (decided != otherwise).then(|| Remark::Overruled {
+                annotation: OTHERWISE,
                 service,
                 port,
                 winner: winner.name.clone(),
@@ -222,6 +235,37 @@ fn otherwise(claims: &[Claim<'_>], frontend: &Frontend, notes: &mut Notes) -> Ot
         }
     }
     decided.map_or_else(Otherwise::default, |(_, otherwise)| otherwise)
+}
+
+/// How long connections of a removed backend may go on: the first claim that says it decides.
+fn drain(claims: &[Claim<'_>], frontend: &Frontend, notes: &mut Notes) -> Option<Time> {
+    let annotation = DRAIN;
+    let mut decided = None::<(&Route, Time)>;
+    for Claim { route, .. } in claims {
+        let Some(time) = route.annotations.drain else {
+            continue;
+        };
+        let (service, port) = (frontend.service.clone(), frontend.port);
+        let remark = match decided {
+            _ if frontend.is_consumed_by(route) => Remark::OthersConnections {
+                annotation,
+                service,
+            },
+            Some((winner, decided)) if decided != time => Remark::Overruled {
+                annotation,
+                service,
+                port,
+                winner: winner.name.clone(),
+            },
+            Some(_) => continue,
+            None => {
+                decided = Some((route, time));
+                continue;
+            }
+        };
+        notes.add(Some(ObjectId::new("TCPRoute", &route.name)), remark);
+    }
+    decided.map(|(_, time)| time)
 }
 
 /// Whether every connection that meets the second match meets the first.

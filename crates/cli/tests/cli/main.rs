@@ -169,6 +169,13 @@ fn options_reach_the_output() {
     assert!(compiled.stdout.contains("  failStrategy: FAIL_CLOSE\n"));
     assert!(compiled.stdout.contains("svc.mesh.example.com\n"));
     assert!(!compiled.stdout.contains("cluster.local"));
+
+    let annotated = run(&["compile", "-f", &case("two-ports"), "--annotate"]);
+    assert!(
+        annotated.stdout.contains("\n    annotate: true\n"),
+        "{}",
+        annotated.stdout
+    );
 }
 
 #[test]
