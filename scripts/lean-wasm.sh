@@ -20,6 +20,6 @@ features=(--enable-bulk-memory --enable-bulk-memory-opt --enable-call-indirect-o
 "$binaryen/wasm-merge" "${features[@]}" "$linked" filter "$work/absent.wasm" env -o "$work/merged.wasm"
 "$binaryen/wasm-metadce" "${features[@]}" --graph-file "$root/src/exports.json" \
   "$work/merged.wasm" -o "$work/pruned.wasm" >/dev/null
-"$binaryen/wasm-opt" "${features[@]}" -Oz --strip-debug --strip-producers \
+"$binaryen/wasm-opt" "${features[@]}" -Oz --converge --strip-debug --strip-producers \
   "$work/pruned.wasm" -o "$out.new"
 mv "$out.new" "$out"

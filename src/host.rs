@@ -87,23 +87,37 @@ pub(crate) fn now() -> Option<u64> {
 
 /// Tells the plugins of earlier configurations which backends there are now.
 pub(crate) fn announce_backends(live: &[u8]) {
-    if let Err(status) = hostcalls::set_shared_data(&backends_key(), Some(live), None) {
-        log::error!("set_shared_data: {status:?}");
-    }
+    set_shared("backends", live);
 }
 
 /// The backends of the configuration that was taken up last, and a number that changes with them.
 pub(crate) fn live_backends() -> Option<(Live, u32)> {
-    match hostcalls::get_shared_data(&backends_key()) {
+    match hostcalls::get_shared_data(&shared_key("backends")) {
         Ok((live, Some(version))) => Some((Live::from_bytes(&live.unwrap_or_default()), version)),
         _ => None,
     }
 }
 
+/// Leaves a text for the VMs that come later, and returns the one that was there.
+pub(crate) fn replace_shared(name: &str, text: &str) -> String {
+    let before = match hostcalls::get_shared_data(&shared_key(name)) {
+        Ok((Some(before), _)) => String::from_utf8(before).unwrap_or_default(),
+        _ => String::new(),
+    };
+    set_shared(name, text.as_bytes());
+    before
+}
+
+fn set_shared(name: &str, value: &[u8]) {
+    if let Err(status) = hostcalls::set_shared_data(&shared_key(name), Some(value), None) {
+        log::error!("set_shared_data: {status:?}");
+    }
+}
+
 /// Shared data is one for all plugins of a proxy whose VM has the same id, which is none.
-fn backends_key() -> String {
+fn shared_key(name: &str) -> String {
     let plugin = property(vec!["plugin_name"]).unwrap_or_default();
-    format!("waypoint-l4/backends/{plugin}")
+    format!("waypoint-l4/{name}/{plugin}")
 }
 
 /// Goes on with a connection that was paused; one that has ended since then is nobody's concern.

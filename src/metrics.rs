@@ -21,12 +21,12 @@ impl Counter {
             (false, Some(_)) => "chosen",
             (false, None) => "default",
         };
-        let name = format!(
-            "l4_chain=.={};.;l4_rule=.={};.;l4_backend=.={};.;l4_result=.={result};.;waypoint_l4_connections_total",
+        let labels = labels(
             outcome.chain,
             outcome.rule.unwrap_or("none"),
             outcome.backend.unwrap_or("none"),
         );
+        let name = format!("{labels}l4_result=.={result};.;waypoint_l4_connections_total");
         Self(hostcalls::define_metric(MetricType::Counter, &name).ok())
     }
 
@@ -45,6 +45,36 @@ pub(crate) fn configured(config: &Config) {
     if let Some(now) = host::now() {
         gauge("waypoint_l4_config_last_update_seconds", now / 1000);
     }
+    weights(config);
+}
+
+/// Shows which split is asked for. Backends of the configuration before, whose gauges Envoy keeps, have
+/// weight 0 now.
+fn weights(config: &Config) {
+    let mut gauges = Vec::new();
+    for listener in &config.listeners {
+        for rule in &listener.rules {
+            for backend in &rule.backends {
+                let labels = labels(&listener.chain, &rule.name, &backend.name);
+                let weight = backend.weight.value().into();
+                gauges.push((format!("{labels}waypoint_l4_weight"), weight));
+            }
+        }
+    }
+    let names: Vec<_> = gauges.iter().map(|(name, _)| name.as_str()).collect();
+    let names = names.join("\n");
+    let before = host::replace_shared("weights", &names);
+    // Of the VMs that take a configuration up, one is the first.
+    if before != names {
+        before.lines().for_each(|name| gauge(name, 0));
+    }
+    for (name, weight) in gauges {
+        gauge(&name, weight);
+    }
+}
+
+fn labels(chain: &str, rule: &str, backend: &str) -> String {
+    format!("l4_chain=.={chain};.;l4_rule=.={rule};.;l4_backend=.={backend};.;")
 }
 
 /// The revision's hexadecimal digits as the number they are: a label would leave a metric behind with

@@ -9,7 +9,7 @@ use waypoint_l4_testbed::echo::ECHO_PORT;
 use waypoint_l4_testbed::split::measure;
 use waypoint_l4_testbed::waypoint::Waypoint;
 
-use crate::{TCP_ECHO, backend, client, cluster, config, waypoint};
+use crate::{TCP_ECHO, backend, client, cluster, config, split, wasm, waypoint};
 
 const CONNECTIONS: &str = "waypoint_l4_connections_total";
 
@@ -69,6 +69,33 @@ async fn connections_are_counted_by_rule_and_backend() -> Result<()> {
                 (Some(before)..=Some(now()?)).contains(&updated),
                 "{updated:?}"
             );
+            Ok(())
+        })
+        .await
+}
+
+/// The weights asked for, also after a backend has left the route.
+#[tokio::test]
+async fn weights_are_those_of_the_configuration_in_force() -> Result<()> {
+    waypoint(split(9000, 90, 10))
+        .run(async |waypoint| {
+            let weights = async || -> Result<Vec<(String, u64)>> {
+                let scrape = scrape(waypoint).await?;
+                let weights = scrape.into_iter().filter(|(metric, _)| metric.contains("_weight{"));
+                Ok(weights.collect())
+            };
+            let weight = |backend: &str| {
+                let chain = cluster("tcp-echo", 9000);
+                let rule = "istio-io-tcp-traffic-shifting/tcp-echo-ew";
+                format!(
+                    r#"waypoint_l4_weight{{l4_backend="{backend}",l4_chain="{chain}",l4_rule="{rule}"}}"#
+                )
+            };
+            let [one, two] = [weight("tcp-echo-v1"), weight("tcp-echo-v2")];
+            assert_eq!(weights().await?, [(one.clone(), 90), (two.clone(), 10)]);
+            let only_one = config(9000, json!([backend("tcp-echo-v1", 7)]));
+            waypoint.update_plugin(&wasm(), &only_one.to_string()).await?;
+            assert_eq!(weights().await?, [(one, 7), (two, 0)]);
             Ok(())
         })
         .await

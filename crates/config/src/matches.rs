@@ -153,7 +153,15 @@ impl TryFrom<String> for Cidr {
     type Error = InvalidMatch;
 
     fn try_from(text: String) -> Result<Self, InvalidMatch> {
-        text.parse().map(Self).map_err(|_| InvalidMatch::Cidr(text))
+        // By core's own parser of addresses, which the filter has anyhow.
+        let network = text.split_once('/').and_then(|(address, length)| {
+            let length = length
+                .bytes()
+                .all(|b| b.is_ascii_digit())
+                .then_some(length)?;
+            IpNet::new(address.parse().ok()?, length.parse().ok()?).ok()
+        });
+        network.map(Self).ok_or(InvalidMatch::Cidr(text))
     }
 }
 

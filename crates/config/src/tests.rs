@@ -59,6 +59,32 @@ fn takes_doubles_for_integers() {
 }
 
 #[test]
+fn networks_have_a_length() {
+    for text in [
+        "10.0.0.0/8",
+        "10.1.2.3/32",
+        "0.0.0.0/0",
+        "fd00::/8",
+        "::ffff:10.0.0.0/104",
+    ] {
+        let cidr = crate::Cidr::try_from(text.to_string()).unwrap();
+        assert_eq!(String::from(cidr), text);
+    }
+    for text in [
+        "10.0.0.0",
+        "10.0.0.0/",
+        "10.0.0.0/33",
+        "10.0.0.0/+8",
+        "10.0.0/8",
+        "fd00::/129",
+        "/8",
+        "",
+    ] {
+        assert!(crate::Cidr::try_from(text.to_string()).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn reads_times_as_the_gateway_api_writes_them() {
     for (text, milliseconds) in [
         ("0s", 0),
