@@ -12,7 +12,6 @@ use crate::host;
 /// up leaves word of its backends in data shared by all VMs, and the earlier ones look there.
 #[derive(Default)]
 pub(crate) struct Drains {
-    /// In the order of their ids, which is that of their coming.
     connections: RefCell<Vec<Drain>>,
     /// The version of the word that was last read.
     read: Cell<Option<u32>>,
@@ -44,6 +43,8 @@ const AT_ONCE: usize = 64;
 impl Drains {
     pub(crate) fn add(&self, id: u32, departure: &Rc<Departure>) {
         if let Ok(mut connections) = self.connections.try_borrow_mut() {
+            // What was read before this one came has not been held against it.
+            self.read.set(None);
             let departure = Rc::clone(departure);
             connections.push(Drain {
                 id,
@@ -55,9 +56,9 @@ impl Drains {
 
     pub(crate) fn forget(&self, id: u32) {
         if let Ok(mut connections) = self.connections.try_borrow_mut()
-            && let Ok(place) = connections.binary_search_by_key(&id, |drain| drain.id)
+            && let Some(place) = connections.iter().position(|drain| drain.id == id)
         {
-            connections.remove(place);
+            connections.swap_remove(place);
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, sleep, timeout};
 use waypoint_l4_testbed::client::{Client, ConnectError};
 use waypoint_l4_testbed::split::measure;
 use waypoint_l4_testbed::tunnel::Stream;
@@ -187,12 +187,7 @@ async fn destination(waypoint: &Waypoint, row: &Value) -> Result<&'static str> {
         },
         other => bail!("to {other:?}"),
     };
-    let line = loop {
-        match waypoint.access_log()?.get(logged) {
-            Some(line) => break line.clone(),
-            None => timeout(PATIENCE, tokio::time::sleep(Duration::from_millis(10))).await?,
-        }
-    };
+    let line = timeout(PATIENCE, logged_line(waypoint, logged)).await??;
     let cluster = line
         .split(' ')
         .find_map(|field| field.strip_prefix("cluster="))
@@ -211,6 +206,16 @@ async fn destination(waypoint: &Waypoint, row: &Value) -> Result<&'static str> {
         "answered {answer:?}, but {line}"
     );
     Ok(seen)
+}
+
+/// The access log's line of this number, once it is there.
+async fn logged_line(waypoint: &Waypoint, number: usize) -> Result<String> {
+    loop {
+        if let Some(line) = waypoint.access_log()?.get(number) {
+            return Ok(line.clone());
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 async fn ask_tls(waypoint: &Waypoint, client: &Client, sni: Option<&str>) -> Result<String> {

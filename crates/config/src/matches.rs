@@ -1,8 +1,9 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::object::objects;
@@ -144,7 +145,8 @@ impl From<ServiceAccount> for String {
     }
 }
 
-/// An IP network, `address/prefix length` on the wire.
+/// An IP network, `address/prefix length` on the wire. One of IPv4 in the dress of IPv6 is the network of
+/// IPv4: addresses are compared without that dress. `::/0` is any IPv6 address, and no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Cidr(pub IpNet);
@@ -161,8 +163,22 @@ impl TryFrom<String> for Cidr {
                 .then_some(length)?;
             IpNet::new(address.parse().ok()?, length.parse().ok()?).ok()
         });
-        network.map(Self).ok_or(InvalidMatch::Cidr(text))
+        network
+            .map(canonical)
+            .map(Self)
+            .ok_or(InvalidMatch::Cidr(text))
     }
+}
+
+fn canonical(network: IpNet) -> IpNet {
+    if let IpNet::V6(net) = network
+        && let Some(length) = net.prefix_len().checked_sub(96)
+        && let IpAddr::V4(address) = IpAddr::V6(net.addr()).to_canonical()
+        && let Ok(net) = Ipv4Net::new(address, length)
+    {
+        return IpNet::V4(net);
+    }
+    network
 }
 
 impl From<Cidr> for String {

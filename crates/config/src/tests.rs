@@ -60,15 +60,16 @@ fn takes_doubles_for_integers() {
 
 #[test]
 fn networks_have_a_length() {
-    for text in [
-        "10.0.0.0/8",
-        "10.1.2.3/32",
-        "0.0.0.0/0",
-        "fd00::/8",
-        "::ffff:10.0.0.0/104",
+    for (text, canonical) in [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("10.1.2.3/32", "10.1.2.3/32"),
+        ("0.0.0.0/0", "0.0.0.0/0"),
+        ("fd00::/8", "fd00::/8"),
+        ("::/0", "::/0"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
     ] {
         let cidr = crate::Cidr::try_from(text.to_string()).unwrap();
-        assert_eq!(String::from(cidr), text);
+        assert_eq!(String::from(cidr), canonical);
     }
     for text in [
         "10.0.0.0",

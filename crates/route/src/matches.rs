@@ -1,8 +1,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 use waypoint_l4_config as config;
 
 use crate::facts::{Facts, Known};
@@ -22,7 +21,11 @@ impl Conditions {
             sni: matches.sni.iter().map(ServerName::new).collect(),
             namespaces: matches.source_namespaces,
             service_accounts: matches.source_service_accounts,
-            networks: matches.source_cidrs.into_iter().map(canonical).collect(),
+            networks: matches
+                .source_cidrs
+                .into_iter()
+                .map(|cidr| cidr.0)
+                .collect(),
         }
     }
 
@@ -82,16 +85,4 @@ impl ServerName {
             }
         }
     }
-}
-
-/// A network of IPv4 in the dress of IPv6 is the network of IPv4: addresses are compared without it.
-fn canonical(cidr: config::Cidr) -> IpNet {
-    if let IpNet::V6(net) = cidr.0
-        && let Some(length) = net.prefix_len().checked_sub(96)
-        && let IpAddr::V4(address) = IpAddr::V6(net.addr()).to_canonical()
-        && let Ok(net) = Ipv4Net::new(address, length)
-    {
-        return IpNet::V4(net);
-    }
-    cidr.0
 }
