@@ -4,6 +4,8 @@
 //! A label is a part `name=.=value;.;` of a metric's name, as Istio's own Wasm metrics have it; tags of
 //! Envoy's `stats_config`, or Istio's `extraStatTags`, make labels of these parts.
 
+use std::cell::RefCell;
+
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 use waypoint_l4_config::Config;
@@ -27,7 +29,7 @@ impl Counter {
             outcome.backend.unwrap_or("none"),
         );
         let name = format!("{labels}l4_result=.={result};.;waypoint_l4_connections_total");
-        Self(hostcalls::define_metric(MetricType::Counter, &name).ok())
+        Self(metric(MetricType::Counter, &name))
     }
 
     pub(crate) fn increment(&self) {
@@ -84,7 +86,27 @@ fn number(revision: &str) -> Option<u64> {
 }
 
 fn gauge(name: &str, value: u64) {
-    if let Ok(id) = hostcalls::define_metric(MetricType::Gauge, name) {
+    if let Some(id) = metric(MetricType::Gauge, name) {
         let _ = hostcalls::record_metric(id, value);
     }
+}
+
+/// The id of a metric. A VM outlives configurations, and each definition of one metric takes up an
+/// entry of its own in Envoy, so those of this VM are kept.
+fn metric(kind: MetricType, name: &str) -> Option<u32> {
+    thread_local! {
+        /// Sorted by name.
+        static IDS: RefCell<Vec<(String, u32)>> = const { RefCell::new(Vec::new()) };
+    }
+    IDS.with(|ids| {
+        let mut ids = ids.try_borrow_mut().ok()?;
+        match ids.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
+            Ok(place) => ids.get(place).map(|(_, id)| *id),
+            Err(place) => {
+                let id = hostcalls::define_metric(kind, name).ok()?;
+                ids.insert(place, (name.to_string(), id));
+                Some(id)
+            }
+        }
+    })
 }
