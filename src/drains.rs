@@ -35,7 +35,7 @@ struct Drain {
 }
 
 /// How often word of a later configuration is looked for: milliseconds between.
-pub(crate) const INTERVAL: u64 = 1000;
+const INTERVAL: u64 = 1000;
 
 /// How many are closed at a time, for the reason given in `refusals`.
 const AT_ONCE: usize = 64;
@@ -90,6 +90,7 @@ impl Drains {
         if let Some((live, version)) = host::live_backends()
             && self.read.replace(Some(version)) != Some(version)
         {
+            let live = Live::from_bytes(&live);
             for drain in connections.iter_mut() {
                 let Departure {
                     chain,
@@ -116,9 +117,4 @@ impl Drains {
         }
         due
     }
-}
-
-/// Leaves word of a configuration's backends.
-pub(crate) fn announce(live: &Live) {
-    host::announce_backends(&live.to_bytes());
 }

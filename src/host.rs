@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, Status};
-use waypoint_l4_route::{Facts, Live};
+use waypoint_l4_route::Facts;
 
 /// The plugin configuration as Envoy has it; empty if there is none.
 pub(crate) fn plugin_configuration() -> Result<Vec<u8>, String> {
@@ -91,9 +91,9 @@ pub(crate) fn announce_backends(live: &[u8]) {
 }
 
 /// The backends of the configuration that was taken up last, and a number that changes with them.
-pub(crate) fn live_backends() -> Option<(Live, u32)> {
+pub(crate) fn live_backends() -> Option<(Vec<u8>, u32)> {
     match hostcalls::get_shared_data(&shared_key("backends")) {
-        Ok((live, Some(version))) => Some((Live::from_bytes(&live.unwrap_or_default()), version)),
+        Ok((live, Some(version))) => Some((live.unwrap_or_default(), version)),
         _ => None,
     }
 }

@@ -13,7 +13,7 @@ use crate::drains::{Departure, Drains};
 use crate::host::SetCluster;
 use crate::metrics::Counter;
 use crate::refusals::Refusals;
-use crate::{drains, entropy, host, metrics};
+use crate::{entropy, host, metrics};
 
 /// One configuration of the plugin on one worker; Envoy makes a new one for each update, and the
 /// connections of the old one keep it until they end.
@@ -136,14 +136,14 @@ fn activate() -> Result<Active, String> {
     let revision = config.revision.clone();
     let mut random = Rng::with_seed(entropy::seed()?);
     metrics::configured(&config);
-    drains::announce(&Live::new(&config));
+    host::announce_backends(&Live::new(&config).to_bytes());
     let annotate = config.annotate;
     let prepare = |outcome: Outcome<'_>| Prepared::new(outcome, annotate);
     let table = Table::new(config, prepare, || random.u64(..));
     log::info!(
         "waypoint-l4 {} ({}): configured, revision {}, {} chains, {} rules",
         env!("CARGO_PKG_VERSION"),
-        env!("GIT_HASH"),
+        env!("WAYPOINT_L4_COMMIT"),
         revision.as_deref().unwrap_or("none"),
         table.len(),
         table.rules(),

@@ -118,10 +118,6 @@ impl<P> Rule<P> {
         &self.name
     }
 
-    pub fn backends(&self) -> &[Backend<P>] {
-        &self.backends
-    }
-
     fn decide(
         &mut self,
         known: &Known<'_, impl Facts>,

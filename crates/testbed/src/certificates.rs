@@ -10,6 +10,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
 };
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::CryptoProvider;
@@ -18,8 +19,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::version::TLS13;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig,
-    SignatureScheme,
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore,
+    ServerConfig, SignatureScheme,
 };
 
 const TRUST_DOMAIN: &str = "cluster.local";
@@ -114,15 +115,8 @@ impl Identity {
 
     /// TLS 1.3 and HTTP/2 only, as ztunnel speaks; the server is held to the mesh, not to a name.
     pub fn client_config(&self) -> Result<Arc<ClientConfig>> {
-        let provider = provider();
-        let verifier = MeshVerifier {
-            roots: self.roots()?,
-            provider: provider.clone(),
-        };
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&TLS13])?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
+        let mut config = self
+            .client_builder()?
             .with_client_auth_cert(self.chain()?, self.private_key()?)?;
         config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(Arc::new(config))
@@ -153,18 +147,22 @@ impl Identity {
 
     /// The client's end of it, which names the server it wants or does not.
     pub fn application_client_config(&self, names_server: bool) -> Result<Arc<ClientConfig>> {
+        let mut config = self.client_builder()?.with_no_client_auth();
+        config.enable_sni = names_server;
+        Ok(Arc::new(config))
+    }
+
+    /// TLS 1.3 to servers of the mesh, whatever name they are called by.
+    fn client_builder(&self) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>> {
         let provider = provider();
         let verifier = MeshVerifier {
             roots: self.roots()?,
             provider: provider.clone(),
         };
-        let mut config = ClientConfig::builder_with_provider(provider)
+        Ok(ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
-        config.enable_sni = names_server;
-        Ok(Arc::new(config))
+            .with_custom_certificate_verifier(Arc::new(verifier)))
     }
 
     fn roots(&self) -> Result<RootCertStore> {
