@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU16;
 
-use waypoint_l4_config::{Match, Otherwise, Pick, Time, Weight};
+use waypoint_l4_config::{Config, Match, Otherwise, Pick, Time, Weight};
 
-use crate::Objects;
 use crate::backend::backends;
 use crate::cluster::{ClusterDomain, inbound_vip};
+use crate::error::InvalidOutput;
 use crate::note::{Note, Notes, Remark};
 use crate::object::{ObjectId, ObjectName};
 use crate::parent::Frontend;
 use crate::protocol::Protocol;
 use crate::rules::{Claim, routings};
+use crate::{Objects, plugin};
 
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -40,7 +41,10 @@ pub struct Listener {
 /// The rule of a route.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    pub route: ObjectName,
+    /// The route's own name in logs and metrics.
+    pub name: String,
+    /// The object it comes from.
+    pub origin: ObjectId,
     pub matches: Match,
     pub pick: Pick,
     pub backends: Vec<Backend>,
@@ -108,7 +112,8 @@ impl Plan {
                     // Rules of a TCPRoute have no matches, so the first takes what the route gets.
                     let rule = route.rules.first()?;
                     Some(Rule {
-                        route: route.name.clone(),
+                        name: route.name.to_string(),
+                        origin: ObjectId::new("TCPRoute", &route.name),
                         matches,
                         pick: route.annotations.pick.clone(),
                         backends: backends(route, rule, &waypoint, objects, domain, &mut notes),
@@ -132,6 +137,16 @@ impl Plan {
             waypoints,
             notes: notes.sorted(),
         }
+    }
+
+    /// The plugin configuration of a waypoint; none if it is not one of the plan.
+    pub fn config(
+        &self,
+        waypoint: &ObjectName,
+        annotate: bool,
+    ) -> Option<Result<Config, InvalidOutput>> {
+        let listeners = self.waypoints.get(waypoint)?;
+        Some(plugin::config(listeners, annotate))
     }
 }
 

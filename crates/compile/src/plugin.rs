@@ -85,7 +85,10 @@ fn acceptable(config: &Config, json: &[u8]) -> Result<(), InvalidOutput> {
     Ok(())
 }
 
-fn config(listeners: &[plan::Listener], annotate: bool) -> Result<Config, InvalidOutput> {
+pub(crate) fn config(
+    listeners: &[plan::Listener],
+    annotate: bool,
+) -> Result<Config, InvalidOutput> {
     let mut config = Config {
         annotate,
         listeners: listeners.iter().map(listener).collect::<Result<_, _>>()?,
@@ -108,7 +111,7 @@ fn listener(planned: &plan::Listener) -> Result<Listener, InvalidReason> {
 
 fn rule(planned: &plan::Rule) -> Result<Rule, InvalidReason> {
     Ok(Rule {
-        name: planned.route.to_string(),
+        name: planned.name.clone(),
         matches: planned.matches.clone(),
         pick: planned.pick.clone(),
         backends: planned
