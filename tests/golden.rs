@@ -1,8 +1,10 @@
 //! Manifests in, manifests and notes out, compared with files.
 //!
 //! Each folder of `testdata/compile` is a case: `input.yaml` (or several files `input*`) compiles
-//! to `output.yaml` with the notes in `notes.txt`. Each folder of `testdata/compile/refused` is
-//! refused with `error.txt`. `REFRESH_GOLDEN=1` writes what is compared with; read the diff.
+//! to `output.yaml` with the notes in `notes.txt` and the statuses of the routes in `status.yaml`,
+//! which is absent where no route has one. Each folder of `testdata/compile/refused` is refused with
+//! `error.txt`. `options.txt` holds options of `waypoint-l4 compile`, one to a line.
+//! `REFRESH_GOLDEN=1` writes what is compared with; read the diff.
 
 #![allow(
     clippy::indexing_slicing,
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 use similar::TextDiff;
-use waypoint_l4_compile::{Options, Source, compile};
+use waypoint_l4_compile::{Options, Output, Source, compile};
 
 /// Cases whose TCPRoutes are not what the schema allows, and compile all the same.
 const OUTSIDE_THE_SCHEMA: [&str; 2] = ["unknown-field-outside-spec", "unapplied-metadata"];
@@ -55,23 +57,41 @@ fn trial(kind: &str, folder: PathBuf, run: fn(&Path) -> Result<(), Failed>) -> T
 }
 
 fn compiled(folder: &Path) -> Result<(), Failed> {
-    only(folder, &["output.yaml", "notes.txt"])?;
+    only(
+        folder,
+        &["output.yaml", "notes.txt", "status.yaml", "options.txt"],
+    )?;
+    let options = options(folder)?;
     let sources = inputs(folder)?;
     if !OUTSIDE_THE_SCHEMA.iter().any(|name| folder.ends_with(name)) {
         for source in &sources {
-            routes_fit_their_schema(source)?;
+            inputs_fit_their_schemas(source)?;
         }
     }
-    let compiled = compile(&sources, &Options::default()).map_err(|refused| refused.to_string())?;
-    plugins_fit_their_schema(&compiled.manifests)?;
+    let compiled = compile(&sources, &options).map_err(|refused| refused.to_string())?;
+    if ![Output::Config, Output::Envoy].contains(&options.output) {
+        outputs_fit_their_schemas(&compiled.manifests)?;
+    }
+    let of_status = Options {
+        output: Output::Status,
+        waypoint: None,
+        ..options
+    };
+    let status = compile(&sources, &of_status).map_err(|refused| refused.to_string())?;
+    let golden = folder.join("status.yaml");
+    match status.manifests.as_str() {
+        "" if golden.exists() => return Err("a status.yaml, and no route has a status".into()),
+        "" => {}
+        status => equal(&golden, status)?,
+    }
     let notes = compiled.notes.iter().map(|note| format!("note: {note}\n"));
     equal(&folder.join("output.yaml"), &compiled.manifests)?;
     equal(&folder.join("notes.txt"), &notes.collect::<String>())
 }
 
 fn is_refused(folder: &Path) -> Result<(), Failed> {
-    only(folder, &["error.txt"])?;
-    match compile(&inputs(folder)?, &Options::default()) {
+    only(folder, &["error.txt", "options.txt"])?;
+    match compile(&inputs(folder)?, &options(folder)?) {
         Ok(compiled) => Err(format!("compiled:\n{}", compiled.manifests).into()),
         Err(refused) => {
             let errors = refused
@@ -96,6 +116,24 @@ fn inputs(folder: &Path) -> Result<Vec<Source>, Failed> {
         name,
     });
     Ok(sources.collect())
+}
+
+fn options(folder: &Path) -> Result<Options, Failed> {
+    let text = fs::read_to_string(folder.join("options.txt")).unwrap_or_default();
+    let mut options = Options::default();
+    for line in text.lines() {
+        match line.split_once(' ').unwrap_or((line, "")) {
+            ("--output", "trafficextension") => options.output = Output::TrafficExtension,
+            ("--output", "config") => options.output = Output::Config,
+            ("--output", "envoy") => options.output = Output::Envoy,
+            ("--image", image) => options.image = image.parse()?,
+            ("--waypoint", name) => options.waypoint = Some(name.parse()?),
+            ("--cluster-domain", domain) => options.cluster_domain = domain.parse()?,
+            ("--no-anchors", "") => options.anchors = false,
+            _ => return Err(format!("options.txt: unknown option {line}").into()),
+        }
+    }
+    Ok(options)
 }
 
 /// A file that nobody compares is a mistake: a misspelt name, or a leftover.
@@ -147,7 +185,7 @@ fn equal(golden: &Path, found: &str) -> Result<(), Failed> {
     Err(diff.header(&name, "found").to_string().into())
 }
 
-fn routes_fit_their_schema(source: &Source) -> Result<(), Failed> {
+fn inputs_fit_their_schemas(source: &Source) -> Result<(), Failed> {
     let text = source.content.clone()?;
     let text = String::from_utf8(text)?;
     let documents: Vec<Value> = if source.name.ends_with(".json") {
@@ -164,18 +202,45 @@ fn routes_fit_their_schema(source: &Source) -> Result<(), Failed> {
         .filter_map(|list| list["items"].as_array())
         .flatten();
     for object in documents.iter().chain(items) {
-        if object["kind"] == "TCPRoute" {
-            schema::check("gateway-api-1.6.1-experimental-TCPRoute.json", object)?;
+        // Of the others nothing is read.
+        let group = object["apiVersion"].as_str().unwrap_or_default();
+        let is_read = !group.starts_with("extensions.istio.io/");
+        if let Some(file) = schema_of(object).filter(|_| is_read) {
+            schema::check(file, object)?;
         }
     }
     Ok(())
 }
 
-fn plugins_fit_their_schema(manifests: &str) -> Result<(), Failed> {
-    let plugins: Vec<Value> =
+fn outputs_fit_their_schemas(manifests: &str) -> Result<(), Failed> {
+    let objects: Vec<Value> =
         serde_saphyr::from_multiple(manifests).map_err(|error| error.to_string())?;
-    for plugin in &plugins {
-        schema::check("istio-1.31-WasmPlugin.json", plugin)?;
+    for object in &objects {
+        let file = schema_of(object).ok_or_else(|| format!("no schema for {}", object["kind"]))?;
+        schema::check(file, object)?;
     }
     Ok(())
+}
+
+/// The file of `testdata/crds` that holds the schema of an object.
+fn schema_of(object: &Value) -> Option<&'static str> {
+    let api_version = object["apiVersion"].as_str()?;
+    let (group, version) = api_version.split_once('/')?;
+    match (group, object["kind"].as_str()?) {
+        ("gateway.networking.k8s.io", "TCPRoute") => {
+            Some("gateway-api-1.6.1-experimental-TCPRoute.json")
+        }
+        ("gateway.networking.k8s.io", "TLSRoute") => {
+            Some("gateway-api-1.6.1-experimental-TLSRoute.json")
+        }
+        ("gateway.networking.k8s.io", "Gateway") if version == "v1" => {
+            Some("gateway-api-1.6.1-experimental-Gateway.json")
+        }
+        ("networking.istio.io", "VirtualService") => Some("istio-1.31-VirtualService.json"),
+        ("networking.istio.io", "DestinationRule") => Some("istio-1.31-DestinationRule.json"),
+        ("networking.istio.io", "ServiceEntry") => Some("istio-1.31-ServiceEntry.json"),
+        ("extensions.istio.io", "WasmPlugin") => Some("istio-1.31-WasmPlugin.json"),
+        ("extensions.istio.io", "TrafficExtension") => Some("istio-1.31-TrafficExtension.json"),
+        _ => None,
+    }
 }

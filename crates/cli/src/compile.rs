@@ -11,10 +11,11 @@ use waypoint_l4_compile::{
 
 use crate::files::{Found, STDIN, find, show};
 
-/// Compile TCPRoutes into a WasmPlugin for each waypoint.
+/// Compile routes of TCP connections into a WasmPlugin for each waypoint.
 ///
-/// Reads TCPRoutes, Services, Gateways and Namespaces; other objects of Kubernetes and Istio may be
-/// among them. Writes the manifests to standard output, and to standard error what has no effect.
+/// Reads TCPRoutes, TLSRoutes, VirtualServices, DestinationRules, Services, ServiceEntries, Gateways
+/// and Namespaces; other objects of Kubernetes and Istio may be among them. Writes the manifests to
+/// standard output, and to standard error what has no effect.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// A file of YAML or JSON, a directory of them, or - for standard input
@@ -30,7 +31,8 @@ pub(crate) struct Arguments {
     #[arg(short = 'R', long)]
     recursive: bool,
 
-    /// What to write: a WasmPlugin for each waypoint, or the bare configuration of one
+    /// What to write: a WasmPlugin for each waypoint; a TrafficExtension instead, for Istio 1.30+; the
+    /// bare configuration of one; the network filter of a plain Envoy; or the status of the routes
     #[arg(long, value_enum, default_value_t)]
     output: OutputName,
 
@@ -55,6 +57,11 @@ pub(crate) struct Arguments {
     #[arg(long)]
     ignore_unknown_kinds: bool,
 
+    /// Leave out the VirtualServices that make istiod give a waypoint clusters of Services which it
+    /// does not serve
+    #[arg(long)]
+    no_anchors: bool,
+
     /// Have access logs tell the rule and the backend of each connection, by
     /// %FILTER_STATE(wasm.waypoint_l4_rule:PLAIN)% and wasm.waypoint_l4_backend
     #[arg(long)]
@@ -66,7 +73,11 @@ enum OutputName {
     #[default]
     #[value(name = "wasmplugin")]
     WasmPlugin,
+    #[value(name = "trafficextension")]
+    TrafficExtension,
     Config,
+    Envoy,
+    Status,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -83,7 +94,10 @@ impl Arguments {
         Options {
             output: match self.output {
                 OutputName::WasmPlugin => Output::WasmPlugin,
+                OutputName::TrafficExtension => Output::TrafficExtension,
                 OutputName::Config => Output::Config,
+                OutputName::Envoy => Output::Envoy,
+                OutputName::Status => Output::Status,
             },
             image: self.image.clone(),
             fail_strategy: match self.fail_strategy {
@@ -97,6 +111,7 @@ impl Arguments {
             } else {
                 UnknownKinds::Refuse
             },
+            anchors: !self.no_anchors,
             annotate: self.annotate,
         }
     }

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::cluster::service_of_host;
 use crate::error::Fault;
 use crate::object::{ObjectId, ObjectName};
+use crate::route::{BackendRef, Parents, Reference};
 use crate::service::{Addressing, Service};
 use crate::waypoint::{NoWaypoint, USE_WAYPOINT, owner};
 use crate::{Objects, Route};
@@ -18,16 +20,17 @@ pub(crate) fn absences(
     let mut absences = Vec::new();
     let mut labelled = BTreeSet::new();
     for route in objects.routes.values() {
-        let id = ObjectId::new("TCPRoute", &route.name);
         let mut served = false;
-        for (path, name) in service_parents(route) {
-            let Some(service) = objects.services.get(name) else {
-                if !seen(&ObjectId::new("Service", name)) {
-                    let service = name.clone();
-                    let fault = Fault::NoParentService { path, service };
-                    absences.push((id.clone(), fault));
+        for (path, parent) in parents(route, objects) {
+            let service = match parent {
+                Ok(service) => service,
+                Err(parent) => {
+                    if !seen(&parent) {
+                        let fault = Fault::NoParentService { path, parent };
+                        absences.push((route.id.clone(), fault));
+                    }
+                    continue;
                 }
-                continue;
             };
             // The others have no waypoint anyhow.
             if service.addressing != Addressing::VirtualIp {
@@ -37,13 +40,13 @@ pub(crate) fn absences(
                 Err(NoWaypoint::NamespaceUnknown(namespace))
                     if !seen(&ObjectId::namespace(&namespace)) =>
                 {
-                    let service = name.clone();
+                    let service = service.id.clone();
                     let fault = Fault::NoNamespace {
                         path,
                         namespace,
                         service,
                     };
-                    absences.push((id.clone(), fault));
+                    absences.push((route.id.clone(), fault));
                 }
                 // The mistake is in the label, which many routes may depend on.
                 Err(NoWaypoint::GatewayUnknown { gateway, others })
@@ -65,53 +68,90 @@ pub(crate) fn absences(
         }
         let mut told = BTreeSet::new();
         for (path, service) in backend_services(route, objects) {
-            // Taken for one that the waypoint does not serve, all its connections would be refused.
+            // Whether the waypoint serves it decides which cluster it has.
             if let Err(NoWaypoint::NamespaceUnknown(namespace)) = owner(service, objects)
                 && !seen(&ObjectId::namespace(&namespace))
                 && told.insert(namespace.clone())
             {
-                let service = service.name.clone();
+                let service = service.id.clone();
                 let fault = Fault::NoNamespace {
                     path,
                     namespace,
                     service,
                 };
-                absences.push((id.clone(), fault));
+                absences.push((route.id.clone(), fault));
             }
         }
     }
     absences
 }
 
-fn service_parents(route: &Route) -> impl Iterator<Item = (String, &ObjectName)> {
-    let parents = route.parents.iter().enumerate();
-    parents
-        .filter(|(_, parent)| parent.is_service())
-        .map(|(index, parent)| (format!("spec.parentRefs[{index}]"), &parent.name))
+/// Each parent that must be there, or which object that is, with its path.
+fn parents<'o>(
+    route: &'o Route,
+    objects: &'o Objects,
+) -> Vec<(String, Result<&'o Service, ObjectId>)> {
+    let mut found = Vec::new();
+    match &route.parents {
+        Parents::References(parents) => {
+            for (index, parent) in parents.iter().enumerate() {
+                let path = format!("spec.parentRefs[{index}]");
+                let name = &parent.name;
+                if parent.is_service() {
+                    let service = objects.services.get(name);
+                    let service = service.ok_or_else(|| ObjectId::new("Service", name));
+                    found.push((path, service));
+                } else if parent.is_service_entry() {
+                    match objects.entries.get(name) {
+                        None => found.push((path, Err(ObjectId::new("ServiceEntry", name)))),
+                        Some(hosts) => {
+                            found.extend(hosts.iter().map(|host| (path.clone(), Ok(host))));
+                        }
+                    }
+                }
+            }
+        }
+        Parents::Hosts(hosts) => {
+            for (path, host) in hosts {
+                if let Some(name) = service_of_host(host, &route.name.namespace) {
+                    let service = objects.services.get(&name);
+                    let missing = || ObjectId::new("Service", &name);
+                    found.push((path.clone(), service.ok_or_else(missing)));
+                }
+            }
+        }
+    }
+    found
 }
 
-/// The Services among the backends of the rule that has an effect.
+/// The Services among the backends of the rules that have an effect.
 fn backend_services<'a>(
     route: &'a Route,
     objects: &'a Objects,
 ) -> impl Iterator<Item = (String, &'a Service)> {
-    let backends = route.rules.first().map(|rule| rule.backends.iter());
+    let backends = route.effective_rules().iter().flat_map(|rule| {
+        let backends = rule.backends.iter().enumerate();
+        backends.map(|(index, backend)| (format!("{}[{index}]", rule.backends_path), backend))
+    });
     backends
-        .into_iter()
-        .flatten()
-        .enumerate()
-        .filter(|(_, backend)| backend.group.is_empty() && backend.kind == "Service")
-        .filter_map(|(index, backend)| {
-            let path = format!("spec.rules[0].backendRefs[{index}]");
-            Some((path, objects.services.get(&backend.name)?))
-        })
+        .filter_map(|(path, backend)| Some((path, objects.services.get(&service_name(backend)?)?)))
         .filter(|(_, service)| service.addressing == Addressing::VirtualIp)
+}
+
+/// The Service that a backend names, if it is one.
+fn service_name(backend: &BackendRef) -> Option<ObjectName> {
+    match &backend.target {
+        Reference::Object { group, kind, name } => {
+            (group.is_empty() && kind == "Service").then(|| name.clone())
+        }
+        Reference::Host { host, namespace } => service_of_host(host, namespace),
+    }
 }
 
 /// The object whose label names the waypoint of a Service.
 fn labelled_object(service: &Service) -> ObjectId {
-    match service.use_waypoint {
-        Some(_) => ObjectId::new("Service", &service.name),
+    match service.waypoints.main {
+        Some(_) => service.id.clone(),
         None => ObjectId::namespace(&service.name.namespace),
     }
 }

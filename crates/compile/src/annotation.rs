@@ -11,7 +11,7 @@ use crate::error::Fault;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Annotations {
-    pub(crate) pick: Pick,
+    pub(crate) pick: Option<Pick>,
     /// Lists are sorted, so that equal conditions are equal.
     pub(crate) matches: Match,
     pub(crate) otherwise: Option<Otherwise>,
@@ -44,7 +44,7 @@ impl Annotations {
             let matches = &mut asked.matches;
             match name.as_str() {
                 PICK => match pick(value.trim()) {
-                    Some(pick) => asked.pick = pick,
+                    Some(pick) => asked.pick = Some(pick),
                     None => faults.push(unfit(
                         name,
                         "random, exact, sticky/sourceAddress or sticky/sourcePrincipal",

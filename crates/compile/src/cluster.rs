@@ -39,21 +39,39 @@ impl fmt::Display for ClusterDomain {
 #[error("expected a DNS name such as cluster.local")]
 pub struct InvalidClusterDomain;
 
-/// The filter chain of a Service port, and the cluster behind it: istiod gives them one name.
-/// A port whose protocol is detected has a chain for each of TCP and HTTP; TCP is meant then.
+/// The filter chain of a port of an owned host, and the cluster behind it: istiod gives them one
+/// name. A port whose protocol is detected has a chain for each of TCP and HTTP; TCP is meant then.
 pub(crate) fn inbound_vip(
-    service: &ObjectName,
+    host: &str,
     port: NonZeroU16,
     protocol: Protocol,
-    domain: &ClusterDomain,
+    subset: Option<&str>,
 ) -> String {
     let chain = match protocol {
         Protocol::Http => "http",
         Protocol::Tcp | Protocol::Tls | Protocol::Detected | Protocol::NotTcp => "tcp",
     };
-    format!("inbound-vip|{port}|{chain}|{}", host(service, domain))
+    let (separator, subset) = subset.map_or(("", ""), |subset| ("/", subset));
+    format!("inbound-vip|{port}|{chain}{separator}{subset}|{host}")
 }
 
-fn host(service: &ObjectName, domain: &ClusterDomain) -> String {
-    format!("{}.{}.svc.{domain}", service.name, service.namespace)
+/// The cluster of a port of a host that the waypoint does not serve.
+pub(crate) fn outbound(host: &str, port: NonZeroU16, subset: Option<&str>) -> String {
+    format!("outbound|{port}|{}|{host}", subset.unwrap_or_default())
+}
+
+/// The Service that a host means in an object of a namespace, whatever the cluster's domain is.
+pub(crate) fn service_of_host(host: &str, namespace: &str) -> Option<ObjectName> {
+    let mut labels = host.split('.');
+    let name = labels.next()?;
+    let namespace = match (labels.next(), labels.next()) {
+        (None, _) => namespace,
+        (Some(namespace), Some("svc")) => namespace,
+        _ => return None,
+    };
+    let is_pattern = name.contains('*') || namespace.contains('*');
+    (!is_pattern).then(|| ObjectName {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    })
 }

@@ -121,17 +121,17 @@ pub enum Fault {
     #[error("expected one object of each name, found another with different content at {first}")]
     Duplicate { first: Place },
 
-    #[error("{path}: expected a Service among the manifests, found no Service {service}")]
-    NoParentService { path: String, service: ObjectName },
+    #[error("{path}: expected a {} among the manifests, found no {parent}", parent.kind)]
+    NoParentService { path: String, parent: ObjectId },
 
     #[error(
         "{path}: expected Namespace {namespace} among the manifests (its labels tell the waypoint \
-         of Service {service}), found none"
+         of {service}), found none"
     )]
     NoNamespace {
         path: String,
         namespace: String,
-        service: ObjectName,
+        service: ObjectId,
     },
 
     #[error(
@@ -161,11 +161,23 @@ pub enum Fault {
 
     /// A fault of this program, found before it could do harm: the filter would have refused the
     /// output.
-    #[error("the configuration of waypoint {waypoint} is not one that the filter accepts: {cause}")]
-    InvalidOutput {
+    #[error("{what} is not what it should be: {cause}")]
+    InvalidOutput { what: String, cause: InvalidOutput },
+
+    #[error(
+        "the plugin of waypoint {waypoint} has {bytes} bytes, more than the 1572864 that Kubernetes \
+         takes; the largest are {contributors}: give some Services another waypoint"
+    )]
+    TooLarge {
         waypoint: ObjectName,
-        cause: InvalidOutput,
+        bytes: usize,
+        contributors: String,
     },
+
+    #[error(
+        "a plain Envoy loads the filter from a file: expected --image file:///..., found another"
+    )]
+    NoImageFile,
 }
 
 /// Why the output is not fit to be printed.

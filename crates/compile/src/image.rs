@@ -44,6 +44,11 @@ impl ImageUrl {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The path of a file that is there already.
+    pub(crate) fn file(&self) -> Option<&str> {
+        self.0.strip_prefix("file://")
+    }
 }
 
 impl fmt::Display for ImageUrl {

@@ -1,14 +1,22 @@
 //! Which kinds of objects are read, which are passed over, and which are none.
 
+use std::ops::RangeInclusive;
+
 use crate::error::Fault;
+use crate::route::{ISTIO_NETWORKING, RouteKind};
 
 pub(crate) const GATEWAY_API: &str = "gateway.networking.k8s.io";
 
 /// What a kind is to this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    TcpRoute(RouteVersion),
+    GatewayRoute(RouteVersion),
+    /// It routes the requests of a connection, so connections are not to be routed.
+    HttpRoute,
+    VirtualService,
+    DestinationRule,
     Service,
+    ServiceEntry,
     Gateway,
     Namespace,
     /// It routes connections, and this version does not honour it.
@@ -17,29 +25,76 @@ pub(crate) enum Role {
     Bystander,
 }
 
-/// The version a TCPRoute was written in: they differ in the number of rules.
+/// A route of the Gateway API, and the version it was written in: they differ in what they must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteVersion {
-    V1,
-    V1Alpha2,
+    TcpV1,
+    TcpV1Alpha2,
+    TlsV1,
+    TlsV1Alpha3,
+    TlsV1Alpha2,
+}
+
+impl RouteVersion {
+    pub(crate) fn kind(self) -> RouteKind {
+        match self {
+            Self::TcpV1 | Self::TcpV1Alpha2 => RouteKind::TcpRoute,
+            Self::TlsV1 | Self::TlsV1Alpha3 | Self::TlsV1Alpha2 => RouteKind::TlsRoute,
+        }
+    }
+
+    pub(crate) fn api_version(self) -> &'static str {
+        match self {
+            Self::TcpV1 | Self::TlsV1 => "gateway.networking.k8s.io/v1",
+            Self::TlsV1Alpha3 => "gateway.networking.k8s.io/v1alpha3",
+            Self::TcpV1Alpha2 | Self::TlsV1Alpha2 => "gateway.networking.k8s.io/v1alpha2",
+        }
+    }
+
+    /// How many rules there may be.
+    pub(crate) fn rules(self) -> RangeInclusive<usize> {
+        match self {
+            Self::TcpV1 | Self::TlsV1 | Self::TlsV1Alpha3 => 1..=1,
+            Self::TcpV1Alpha2 | Self::TlsV1Alpha2 => 1..=16,
+        }
+    }
+
+    /// How many hostnames there may be; none where there is no such field.
+    pub(crate) fn hostnames(self) -> Option<RangeInclusive<usize>> {
+        match self {
+            Self::TcpV1 | Self::TcpV1Alpha2 => None,
+            Self::TlsV1 | Self::TlsV1Alpha3 => Some(1..=1024),
+            Self::TlsV1Alpha2 => Some(0..=1024),
+        }
+    }
 }
 
 pub(crate) fn role(api_version: &str, kind: &str) -> Result<Role, Fault> {
-    match (api_version, kind) {
-        ("gateway.networking.k8s.io/v1", "TCPRoute") => {
-            return Ok(Role::TcpRoute(RouteVersion::V1));
-        }
-        ("gateway.networking.k8s.io/v1alpha2", "TCPRoute") => {
-            return Ok(Role::TcpRoute(RouteVersion::V1Alpha2));
-        }
-        ("gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1", "Gateway") => {
-            return Ok(Role::Gateway);
-        }
-        ("v1", "Service") => return Ok(Role::Service),
-        ("v1", "Namespace") => return Ok(Role::Namespace),
-        _ => {}
-    }
-    let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let role = match (group, version, kind) {
+        (GATEWAY_API, "v1", "TCPRoute") => Role::GatewayRoute(RouteVersion::TcpV1),
+        (GATEWAY_API, "v1alpha2", "TCPRoute") => Role::GatewayRoute(RouteVersion::TcpV1Alpha2),
+        (GATEWAY_API, "v1", "TLSRoute") => Role::GatewayRoute(RouteVersion::TlsV1),
+        (GATEWAY_API, "v1alpha3", "TLSRoute") => Role::GatewayRoute(RouteVersion::TlsV1Alpha3),
+        (GATEWAY_API, "v1alpha2", "TLSRoute") => Role::GatewayRoute(RouteVersion::TlsV1Alpha2),
+        (GATEWAY_API, "v1" | "v1beta1", "HTTPRoute") => Role::HttpRoute,
+        (GATEWAY_API, "v1", "GRPCRoute") => Role::HttpRoute,
+        (GATEWAY_API, "v1" | "v1beta1", "Gateway") => Role::Gateway,
+        (ISTIO_NETWORKING, "v1" | "v1beta1" | "v1alpha3", kind) => match kind {
+            "VirtualService" => Role::VirtualService,
+            "DestinationRule" => Role::DestinationRule,
+            "ServiceEntry" => Role::ServiceEntry,
+            kind => return other(group, api_version, kind),
+        },
+        ("", "v1", "Service") => Role::Service,
+        ("", "v1", "Namespace") => Role::Namespace,
+        _ => return other(group, api_version, kind),
+    };
+    Ok(role)
+}
+
+/// The role of a kind that is not read.
+fn other(group: &str, api_version: &str, kind: &str) -> Result<Role, Fault> {
     if names(NOT_HONOURED, group, kind) {
         return Ok(Role::NotHonoured);
     }
@@ -50,7 +105,7 @@ pub(crate) fn role(api_version: &str, kind: &str) -> Result<Role, Fault> {
         api_version: api_version.to_owned(),
         kind: kind.to_owned(),
         expected: expected(group, kind),
-        ignorable: kind != "TCPRoute" && kinds_of(group).next().is_none(),
+        ignorable: !ROUTES.contains(&kind) && kinds_of(group).next().is_none(),
     })
 }
 
@@ -63,13 +118,18 @@ pub(crate) fn is_stray(api_version: Option<&str>, kind: Option<&str>) -> bool {
 }
 
 fn expected(group: &str, kind: &str) -> String {
+    let of = |group: &str, versions: &[&str]| {
+        let versions = versions.iter().map(|version| format!("{group}/{version}"));
+        format!("a {kind} of {}", versions.collect::<Vec<_>>().join(" or "))
+    };
     match (group, kind) {
-        (_, "TCPRoute") => String::from(
-            "a TCPRoute of gateway.networking.k8s.io/v1 or gateway.networking.k8s.io/v1alpha2",
-        ),
-        (GATEWAY_API, "Gateway") => String::from(
-            "a Gateway of gateway.networking.k8s.io/v1 or gateway.networking.k8s.io/v1beta1",
-        ),
+        (_, "TCPRoute") => of(GATEWAY_API, &["v1", "v1alpha2"]),
+        (_, "TLSRoute") => of(GATEWAY_API, &["v1", "v1alpha3", "v1alpha2"]),
+        (GATEWAY_API, "Gateway" | "HTTPRoute") => of(GATEWAY_API, &["v1", "v1beta1"]),
+        (GATEWAY_API, "GRPCRoute") => of(GATEWAY_API, &["v1"]),
+        (_, "VirtualService") | (ISTIO_NETWORKING, "DestinationRule" | "ServiceEntry") => {
+            of(ISTIO_NETWORKING, &["v1", "v1beta1", "v1alpha3"])
+        }
         ("", "Service" | "Namespace") => format!("a {kind} of v1"),
         _ => {
             let known: Vec<_> = kinds_of(group).collect();
@@ -102,26 +162,21 @@ fn names(table: Table, group: &str, kind: &str) -> bool {
 type Table = &'static [(&'static str, &'static [&'static str])];
 
 const READ: Table = &[
-    (GATEWAY_API, &["TCPRoute", "Gateway"]),
-    ("", &["Service", "Namespace"]),
-];
-
-const NOT_HONOURED: Table = &[
     (
         GATEWAY_API,
-        &[
-            "TLSRoute",
-            "HTTPRoute",
-            "GRPCRoute",
-            "UDPRoute",
-            "ReferenceGrant",
-        ],
+        &["TCPRoute", "TLSRoute", "HTTPRoute", "GRPCRoute", "Gateway"],
     ),
+    ("", &["Service", "Namespace"]),
     (
-        "networking.istio.io",
+        ISTIO_NETWORKING,
         &["VirtualService", "DestinationRule", "ServiceEntry"],
     ),
 ];
+
+/// Kinds that nobody else has: with another group they are misspelt.
+const ROUTES: [&str; 3] = ["TCPRoute", "TLSRoute", "VirtualService"];
+
+const NOT_HONOURED: Table = &[(GATEWAY_API, &["UDPRoute"])];
 
 #[rustfmt::skip]
 const BYSTANDERS: Table = &[
@@ -145,7 +200,7 @@ const BYSTANDERS: Table = &[
     ("resource.k8s.io", &["DeviceClass", "ResourceClaim", "ResourceClaimTemplate", "ResourceSlice"]),
     ("scheduling.k8s.io", &["PriorityClass"]),
     ("storage.k8s.io", &["CSIDriver", "CSINode", "CSIStorageCapacity", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"]),
-    (GATEWAY_API, &["BackendTLSPolicy", "GatewayClass", "ListenerSet"]),
+    (GATEWAY_API, &["BackendTLSPolicy", "GatewayClass", "ListenerSet", "ReferenceGrant"]),
     ("extensions.istio.io", &["TrafficExtension", "WasmPlugin"]),
     ("install.istio.io", &["IstioOperator"]),
     ("networking.istio.io", &["EnvoyFilter", "Gateway", "ProxyConfig", "Sidecar", "WorkloadEntry", "WorkloadGroup"]),
@@ -160,10 +215,10 @@ mod tests {
     #[test]
     fn reads_both_versions_of_tcproute_and_gateway() {
         let tcp_route = |version| role(&format!("{GATEWAY_API}/{version}"), "TCPRoute").unwrap();
-        assert_eq!(tcp_route("v1"), Role::TcpRoute(RouteVersion::V1));
+        assert_eq!(tcp_route("v1"), Role::GatewayRoute(RouteVersion::TcpV1));
         assert_eq!(
             tcp_route("v1alpha2"),
-            Role::TcpRoute(RouteVersion::V1Alpha2)
+            Role::GatewayRoute(RouteVersion::TcpV1Alpha2)
         );
         for version in ["v1", "v1beta1"] {
             let gateway = role(&format!("{GATEWAY_API}/{version}"), "Gateway").unwrap();
@@ -181,8 +236,8 @@ mod tests {
         ] {
             assert_eq!(role(version, kind).unwrap(), Role::Bystander, "{kind}");
         }
-        let virtual_service = role("networking.istio.io/v1beta1", "VirtualService");
-        assert_eq!(virtual_service.unwrap(), Role::NotHonoured);
+        let udp_route = role("gateway.networking.k8s.io/v1alpha2", "UDPRoute");
+        assert_eq!(udp_route.unwrap(), Role::NotHonoured);
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! The compiler: Kubernetes objects in, WasmPlugins for Istio's waypoints out.
 //!
-//! Serves TCPRoutes of the Gateway API whose parents are Services (GAMMA). It is pure: no files, no
-//! cluster, no clock; the same objects give the same bytes, in whatever order they come.
+//! Serves what routes TCP connections in a mesh: TCPRoutes and TLSRoutes of the Gateway API whose
+//! parents are Services or ServiceEntries, and the L4 part of Istio's VirtualServices. It is pure: no
+//! files, no cluster, no clock; the same objects give the same bytes, in whatever order they come.
 //!
 //! ```text
-//! Source ──manifests──> Objects ──────────────> Plan ──────────> WasmPlugin
-//!          YAML, JSON    Route, Service,         per waypoint:    or its bare
-//!                        Gateway, Namespace      listeners        plugin configuration
-//!                             │                    │
-//!                          Refused               Notes
+//! Source ──manifests──> Objects ──routings──> Plan ───────────> output
+//!          YAML, JSON    Route, Service,       per waypoint:     WasmPlugin, TrafficExtension,
+//!                        Gateway, Namespace,   listeners,        plugin configuration, status
+//!                        DestinationRule       anchors
+//!                             │                   │
+//!                          Refused              Notes
 //! ```
 //!
 //! There are two ways to be told that something is amiss. Input that is wrong, or lacks what decides
@@ -17,29 +19,36 @@
 //! names what has no effect.
 
 mod absent;
+mod anchor;
 mod annotation;
 mod backend;
+mod claim;
 mod cluster;
+mod conditions;
+mod destination_rule;
 mod error;
+mod hosts;
 mod image;
 mod kind;
 mod manifest;
 mod note;
 mod object;
 mod objects;
+mod output;
 mod parent;
 mod plan;
-mod plugin;
+mod port_wide;
 mod protocol;
 mod route;
 mod rules;
 mod service;
+mod service_entry;
+mod status;
 mod waypoint;
-
-use std::collections::BTreeMap;
 
 use crate::note::Notes;
 
+pub use anchor::{Anchor, AnchorDestination};
 pub use cluster::{ClusterDomain, InvalidClusterDomain};
 pub use error::{Fault, InvalidManifest, InvalidOutput, Refused};
 pub use image::{ImageUrl, InvalidImageUrl};
@@ -47,14 +56,15 @@ pub use manifest::{Missing, Place, Source};
 pub use note::{Note, Remark};
 pub use object::{InvalidName, ObjectId, ObjectName};
 pub use objects::{Objects, UnknownKinds};
+pub use output::FailStrategy;
 pub use plan::{Backend, Listener, Plan, Refusal, Rule, Target};
-pub use plugin::FailStrategy;
-pub use route::Route;
+pub use route::{Route, RouteKind};
 pub use service::{Addressing, Service};
+pub use status::{CONTROLLER_NAME, Condition, ParentReference, ParentStatus, RouteStatus};
 pub use waypoint::{Gateway, Namespace, NoWaypoint};
 
 /// What to make of the manifests.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     pub output: Output,
     pub image: ImageUrl,
@@ -63,17 +73,41 @@ pub struct Options {
     pub waypoint: Option<ObjectName>,
     pub cluster_domain: ClusterDomain,
     pub unknown_kinds: UnknownKinds,
+    /// Write the VirtualServices that istiod makes clusters for, of backends which a waypoint does
+    /// not serve.
+    pub anchors: bool,
     /// Have access logs tell the rule and the backend of each connection.
     pub annotate: bool,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            output: Output::default(),
+            image: ImageUrl::default(),
+            fail_strategy: FailStrategy::default(),
+            waypoint: None,
+            cluster_domain: ClusterDomain::default(),
+            unknown_kinds: UnknownKinds::default(),
+            anchors: true,
+            annotate: false,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Output {
-    /// A WasmPlugin for each waypoint, as YAML documents.
+    /// A WasmPlugin for each waypoint, as YAML documents, and the VirtualServices that it takes.
     #[default]
     WasmPlugin,
+    /// A TrafficExtension in place of each WasmPlugin, for Istio 1.30 or later.
+    TrafficExtension,
     /// The plugin configuration of one waypoint, as JSON.
     Config,
+    /// The network filter for the listener of an Envoy that is no waypoint, as YAML.
+    Envoy,
+    /// The status of each route of the Gateway API.
+    Status,
 }
 
 #[derive(Clone, Debug)]
@@ -86,12 +120,14 @@ pub struct Compiled {
 /// Compiles manifests.
 pub fn compile(sources: &[Source], options: &Options) -> Result<Compiled, Refused> {
     let objects = Objects::read(sources, options.unknown_kinds)?;
-    let Plan { waypoints, notes } = Plan::new(&objects, &options.cluster_domain);
-    let chosen = chosen(&waypoints, options).map_err(InvalidManifest::of_all)?;
-    let manifests = output(&chosen, options).map_err(InvalidManifest::of_all)?;
-    let mut notes = Notes::from(notes);
+    let plan = Plan::new(&objects, &options.cluster_domain);
+    let chosen = chosen(&plan, options).map_err(InvalidManifest::of_all)?;
+    let mut notes = Notes::from(plan.notes.clone());
+    let manifests = output::write(&plan, &chosen, options, &mut notes);
+    let manifests = manifests.map_err(InvalidManifest::of_all)?;
     // Right for a first install; else something was left out, and what is printed undoes it.
-    for (waypoint, _) in chosen.iter().filter(|(_, listeners)| listeners.is_empty()) {
+    let empty = |waypoint: &&&ObjectName| plan.waypoints.get(**waypoint).is_some_and(Vec::is_empty);
+    for waypoint in chosen.iter().filter(empty) {
         notes.add(Some(ObjectId::new("Gateway", waypoint)), Remark::NoRoute);
     }
     Ok(Compiled {
@@ -100,43 +136,23 @@ pub fn compile(sources: &[Source], options: &Options) -> Result<Compiled, Refuse
     })
 }
 
-type Waypoint<'p> = (&'p ObjectName, &'p [Listener]);
-
-fn chosen<'p>(
-    waypoints: &'p BTreeMap<ObjectName, Vec<Listener>>,
-    options: &Options,
-) -> Result<Vec<Waypoint<'p>>, Fault> {
-    let known = || waypoints.keys().cloned().collect();
-    let all = waypoints
-        .iter()
-        .map(|(name, listeners)| (name, listeners.as_slice()));
+fn chosen<'p>(plan: &'p Plan, options: &Options) -> Result<Vec<&'p ObjectName>, Fault> {
+    let known = || plan.waypoints.keys().cloned().collect();
     let chosen: Vec<_> = match &options.waypoint {
-        None => all.collect(),
-        Some(wanted) => all.filter(|(name, _)| *name == wanted).collect(),
+        None => plan.waypoints.keys().collect(),
+        Some(wanted) => plan
+            .waypoints
+            .keys()
+            .filter(|name| *name == wanted)
+            .collect(),
     };
+    let one = matches!(options.output, Output::Config | Output::Envoy);
     match &options.waypoint {
         Some(wanted) if chosen.is_empty() => Err(Fault::NoSuchWaypoint {
             wanted: wanted.clone(),
             known: known(),
         }),
-        _ if options.output == Output::Config && chosen.len() > 1 => {
-            Err(Fault::SeveralWaypoints { known: known() })
-        }
+        _ if one && chosen.len() > 1 => Err(Fault::SeveralWaypoints { known: known() }),
         _ => Ok(chosen),
     }
-}
-
-fn output(chosen: &[Waypoint<'_>], options: &Options) -> Result<String, Fault> {
-    let mut documents = Vec::new();
-    for (waypoint, listeners) in chosen {
-        let document = match options.output {
-            Output::Config => plugin::plugin_config(listeners, options.annotate),
-            Output::WasmPlugin => plugin::wasm_plugin(waypoint, listeners, options),
-        };
-        documents.push(document.map_err(|cause| Fault::InvalidOutput {
-            waypoint: (*waypoint).clone(),
-            cause,
-        })?);
-    }
-    Ok(documents.join("---\n"))
 }

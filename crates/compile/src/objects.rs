@@ -2,23 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use gateway_api::experimental::tcproutes::TcpRouteSpec;
 use gateway_api::gateways::GatewaySpec;
 use k8s_openapi::api::core::v1::{NamespaceSpec, ServiceSpec};
 use serde_json::{Map, Value};
 
 use crate::absent::absences;
+use crate::destination_rule::{DestinationRule, DestinationRuleSpec};
 use crate::error::{Fault, InvalidManifest, Refused};
 use crate::kind::{Role, RouteVersion, role};
 use crate::manifest::{Manifest, Place, Source, manifests};
 use crate::note::{Notes, Remark};
 use crate::object::{self, ObjectId, ObjectName, Typed};
+use crate::route::{GatewayRouteSpec, HttpRoute, HttpRouteSpec, VirtualServiceSpec};
+use crate::service_entry::{self, ServiceEntrySpec};
 use crate::{Gateway, Namespace, Route, Service};
 
 /// The objects that decide about routing, parsed.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
-    pub(crate) routes: BTreeMap<ObjectName, Route>,
+    pub(crate) routes: BTreeMap<ObjectId, Route>,
+    pub(crate) http_routes: Vec<HttpRoute>,
+    /// The hosts of each ServiceEntry.
+    pub(crate) entries: BTreeMap<ObjectName, Vec<Service>>,
+    pub(crate) destination_rules: BTreeMap<ObjectName, DestinationRule>,
     pub(crate) services: BTreeMap<ObjectName, Service>,
     pub(crate) gateways: BTreeMap<ObjectName, Gateway>,
     pub(crate) namespaces: BTreeMap<String, Namespace>,
@@ -123,8 +129,12 @@ impl Reading {
         self.seen.insert(id.clone(), seen);
         let content = &manifest.content;
         let added = match role {
-            Role::TcpRoute(version) => self.add_route(&id, name, version, content),
+            Role::GatewayRoute(version) => self.add_gateway_route(&id, name, version, content),
+            Role::HttpRoute => self.add_http_route(&id, name, content),
+            Role::VirtualService => self.add_virtual_service(&id, name, content),
+            Role::DestinationRule => self.add_destination_rule(name, content),
             Role::Service => self.add_service(name, content),
+            Role::ServiceEntry => self.add_service_entry(name, content),
             Role::Gateway => self.add_gateway(name, content),
             Role::Namespace => self.add_namespace(name.name, content),
             Role::NotHonoured | Role::Bystander => {
@@ -148,22 +158,77 @@ impl Reading {
         }
     }
 
-    fn add_route(
+    fn add_gateway_route(
         &mut self,
         id: &ObjectId,
         name: ObjectName,
         version: RouteVersion,
         content: &Map<String, Value>,
     ) -> Result<(), Vec<Fault>> {
-        let mut typed = Typed::<TcpRouteSpec>::read(content)?;
+        let mut typed = Typed::<GatewayRouteSpec>::read(content)?;
         // A misspelt weight is a default weight: other shares than those that were meant.
-        typed.refuse_unknown("spec", "a field of a TCPRoute");
-        for path in std::mem::take(&mut typed.unknown) {
+        typed.refuse_unknown("spec", &format!("a field of a {}", id.kind));
+        self.note_unknown(id, &mut typed.unknown);
+        let parse = |object| Route::parse_gateway_api(id.clone(), name, version, object);
+        let route = typed.parse(parse)?;
+        self.objects.routes.insert(id.clone(), route);
+        Ok(())
+    }
+
+    fn add_http_route(
+        &mut self,
+        id: &ObjectId,
+        name: ObjectName,
+        content: &Map<String, Value>,
+    ) -> Result<(), Vec<Fault>> {
+        let typed = Typed::<HttpRouteSpec>::read(content)?;
+        let route = typed.parse(|object| HttpRoute::parse(id.clone(), name, object))?;
+        self.objects.http_routes.push(route);
+        Ok(())
+    }
+
+    fn add_virtual_service(
+        &mut self,
+        id: &ObjectId,
+        name: ObjectName,
+        content: &Map<String, Value>,
+    ) -> Result<(), Vec<Fault>> {
+        let mut typed = Typed::<VirtualServiceSpec>::read(content)?;
+        typed.refuse_unknown("spec", "a field of a VirtualService");
+        self.note_unknown(id, &mut typed.unknown);
+        let parse = |object| Route::parse_virtual_service(id.clone(), name, object);
+        if let Some(route) = typed.parse(parse)? {
+            self.objects.routes.insert(id.clone(), route);
+        }
+        Ok(())
+    }
+
+    fn note_unknown(&mut self, id: &ObjectId, paths: &mut Vec<String>) {
+        for path in std::mem::take(paths) {
             let remark = Remark::UnknownField { path };
             self.objects.notes.add(Some(id.clone()), remark);
         }
-        let route = typed.parse(|object| Route::parse(name.clone(), version, object))?;
-        self.objects.routes.insert(name, route);
+    }
+
+    fn add_destination_rule(
+        &mut self,
+        name: ObjectName,
+        content: &Map<String, Value>,
+    ) -> Result<(), Vec<Fault>> {
+        let typed = Typed::<DestinationRuleSpec>::read(content)?;
+        let rule = typed.parse(|object| DestinationRule::parse(name.clone(), object))?;
+        self.objects.destination_rules.insert(name, rule);
+        Ok(())
+    }
+
+    fn add_service_entry(
+        &mut self,
+        name: ObjectName,
+        content: &Map<String, Value>,
+    ) -> Result<(), Vec<Fault>> {
+        let typed = Typed::<ServiceEntrySpec>::read(content)?;
+        let hosts = typed.parse(|object| service_entry::parse(&name, object))?;
+        self.objects.entries.insert(name, hosts);
         Ok(())
     }
 

@@ -4,29 +4,40 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU16;
 
-use waypoint_l4_config::{Config, Match, Otherwise, Pick, Time, Weight};
+use waypoint_l4_config::{Config, Match, Otherwise, Pick, StickyKey, Time, Weight};
 
-use crate::backend::backends;
+use crate::anchor::{self, Anchor};
+use crate::backend::{backends, resolve};
+use crate::claim::Claim;
 use crate::cluster::{ClusterDomain, inbound_vip};
 use crate::error::InvalidOutput;
+use crate::hosts::Hosts;
 use crate::note::{Note, Notes, Remark};
 use crate::object::{ObjectId, ObjectName};
 use crate::parent::Frontend;
 use crate::protocol::Protocol;
-use crate::rules::{Claim, routings};
-use crate::{Objects, plugin};
+use crate::route::{Route, RouteRule};
+use crate::rules::routings;
+use crate::status::{RouteStatus, statuses};
+use crate::{Objects, output};
 
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// By Gateway; one without listeners is served too, and leaves all connections alone.
     pub waypoints: BTreeMap<ObjectName, Vec<Listener>>,
+    /// By Gateway: what is needed besides, for the backends that it does not serve.
+    pub anchors: BTreeMap<ObjectName, Anchor>,
+    /// Of the routes of the Gateway API.
+    pub statuses: Vec<RouteStatus>,
     pub notes: Vec<Note>,
 }
 
 /// A Service port whose connections are routed.
 #[derive(Clone, Debug)]
 pub struct Listener {
-    pub service: ObjectName,
+    /// A Service or ServiceEntry.
+    pub service: ObjectId,
+    pub host: String,
     pub port: NonZeroU16,
     /// The filter chain that gets its connections.
     pub chain: String,
@@ -95,34 +106,45 @@ impl Plan {
     pub fn new(objects: &Objects, domain: &ClusterDomain) -> Self {
         let mut notes = objects.notes.clone();
         let mut waypoints = waypoints(objects, &mut notes);
-        for (frontend, routing) in routings(objects, &mut notes) {
+        let hosts = Hosts::new(objects, domain);
+        let routings = routings(objects, &hosts, &mut notes);
+        let statuses = statuses(&routings, objects, &hosts);
+        let mut wanted = anchor::Wanted::default();
+        for (frontend, routing) in routings.ports {
+            if !objects.gateways.contains_key(&frontend.waypoint) {
+                let id = ObjectId::new("Gateway", &frontend.waypoint);
+                notes.add(Some(id), Remark::AssumedWaypoint);
+            }
+            let mut rules = Vec::new();
+            for Claim {
+                route,
+                rule,
+                matches,
+                ..
+            } in routing.claims
+            {
+                let (backends, outside) =
+                    backends(route, rule, &frontend, objects, &hosts, &mut notes);
+                wanted.add(&frontend, outside);
+                rules.push(Rule {
+                    name: route.rule_name(rule),
+                    origin: route.id.clone(),
+                    matches,
+                    pick: pick(route, rule, &frontend, objects, &hosts),
+                    backends,
+                });
+            }
             let Frontend {
                 waypoint,
                 service,
+                host,
                 port,
+                ..
             } = frontend;
-            if !objects.gateways.contains_key(&waypoint) {
-                let id = ObjectId::new("Gateway", &waypoint);
-                notes.add(Some(id), Remark::AssumedWaypoint);
-            }
-            let rules = routing
-                .claims
-                .into_iter()
-                .filter_map(|Claim { route, matches }| {
-                    // Rules of a TCPRoute have no matches, so the first takes what the route gets.
-                    let rule = route.rules.first()?;
-                    Some(Rule {
-                        name: route.name.to_string(),
-                        origin: ObjectId::new("TCPRoute", &route.name),
-                        matches,
-                        pick: route.annotations.pick.clone(),
-                        backends: backends(route, rule, &waypoint, objects, domain, &mut notes),
-                    })
-                });
-            let rules = rules.collect();
             let listener = Listener {
-                chain: inbound_vip(&service, port, Protocol::Tcp, domain),
+                chain: inbound_vip(&host, port, Protocol::Tcp, None),
                 service,
+                host,
                 port,
                 otherwise: routing.otherwise,
                 drain: routing.drain,
@@ -130,11 +152,14 @@ impl Plan {
             };
             waypoints.entry(waypoint).or_default().push(listener);
         }
+        let anchors = wanted.anchors(objects, &hosts, &mut notes);
         if waypoints.is_empty() {
             notes.add(None, Remark::NoWaypoints);
         }
         Self {
             waypoints,
+            anchors,
+            statuses,
             notes: notes.sorted(),
         }
     }
@@ -146,7 +171,39 @@ impl Plan {
         annotate: bool,
     ) -> Option<Result<Config, InvalidOutput>> {
         let listeners = self.waypoints.get(waypoint)?;
-        Some(plugin::config(listeners, annotate))
+        Some(output::config(listeners, annotate))
+    }
+}
+
+/// How a rule chooses: as the route's annotation says, else as a DestinationRule does, be it for the
+/// host that the client asked for or, as Istio has it, for the first destination.
+fn pick(
+    route: &Route,
+    rule: &RouteRule,
+    frontend: &Frontend,
+    objects: &Objects,
+    hosts: &Hosts<'_>,
+) -> Pick {
+    if let Some(pick) = &route.annotations.pick {
+        return pick.clone();
+    }
+    let parent = hosts.service(&frontend.host);
+    let parent = parent.map(|service| (service, frontend.port));
+    let first = rule.backends.first();
+    let first = first.and_then(|first| resolve(first, Some(frontend), objects, hosts).ok());
+    let first = first.map(|first| (first.service, first.port));
+    let sticky = [parent, first]
+        .into_iter()
+        .flatten()
+        .any(|(service, port)| {
+            let rules = hosts.rules(service, Some(&frontend.waypoint));
+            rules.iter().any(|rule| rule.is_sticky(port))
+        });
+    match sticky {
+        true => Pick::Sticky {
+            by: StickyKey::SourceAddress,
+        },
+        false => Pick::default(),
     }
 }
 

@@ -35,15 +35,26 @@ impl Protocol {
             Some(other) => other,
             None => name.unwrap_or_default(),
         };
-        let declared = declared.to_ascii_lowercase();
         // `grpc-web` needs no case of its own: what stands before its hyphen is HTTP too.
-        match declared.split('-').next().unwrap_or_default() {
-            "tcp" | "mongo" | "redis" | "mysql" => Self::Tcp,
-            "tls" | "https" => Self::Tls,
-            "http" | "http2" | "http_proxy" | "grpc" => Self::Http,
-            "udp" => Self::NotTcp,
-            _ if TCP_BY_NUMBER.contains(&number) => Self::Tcp,
-            _ => Self::Detected,
+        match Self::named(declared.split('-').next().unwrap_or_default()) {
+            Some(protocol) => protocol,
+            None if TCP_BY_NUMBER.contains(&number) => Self::Tcp,
+            None => Self::Detected,
+        }
+    }
+
+    /// Of a port of a ServiceEntry, whose name and number do not count.
+    pub(crate) fn of_entry(protocol: Option<&str>) -> Self {
+        Self::named(protocol.unwrap_or_default()).unwrap_or(Self::Detected)
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "tcp" | "mongo" | "redis" | "mysql" => Some(Self::Tcp),
+            "tls" | "https" => Some(Self::Tls),
+            "http" | "http2" | "http_proxy" | "grpc" | "grpc-web" => Some(Self::Http),
+            "udp" => Some(Self::NotTcp),
+            _ => None,
         }
     }
 }

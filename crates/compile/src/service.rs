@@ -1,22 +1,29 @@
-//! The core Service, as far as routing asks.
+//! What clients connect to: a core Service, or a host of a ServiceEntry. As far as routing asks.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use k8s_openapi::api::core::v1::{ServicePort as PortSpec, ServiceSpec};
 
 use crate::error::Fault;
-use crate::object::{Object, ObjectName, PORT, label, missing};
+use crate::object::{Object, ObjectId, ObjectName, PORT, label, missing};
 use crate::protocol::Protocol;
-use crate::waypoint::UseWaypoint;
+use crate::waypoint::Waypoints;
 
 #[derive(Clone, Debug)]
 pub struct Service {
+    /// The object that it is of.
+    pub(crate) id: ObjectId,
     pub(crate) name: ObjectName,
+    /// That of a ServiceEntry; a Service's follows from its name and the cluster's domain.
+    pub(crate) host: Option<String>,
     pub(crate) addressing: Addressing,
+    /// Its virtual IPs, as far as the manifest tells.
+    pub(crate) addresses: Vec<IpAddr>,
     pub(crate) ports: Vec<ServicePort>,
     /// What its own labels ask for; without, its Namespace's hold.
-    pub(crate) use_waypoint: Option<UseWaypoint>,
+    pub(crate) waypoints: Waypoints,
 }
 
 /// How clients find the Service's pods.
@@ -28,6 +35,10 @@ pub enum Addressing {
     Headless,
     /// By a DNS alias.
     ExternalName,
+    /// At the address that the client has asked for, whatever it is.
+    AsAsked,
+    /// At the addresses of whichever host a pattern fits.
+    Wildcard,
 }
 
 impl fmt::Display for Addressing {
@@ -36,6 +47,8 @@ impl fmt::Display for Addressing {
             Self::VirtualIp => "of type ClusterIP",
             Self::Headless => "headless (clusterIP: None)",
             Self::ExternalName => "of type ExternalName",
+            Self::AsAsked => "of resolution NONE",
+            Self::Wildcard => "for a wildcard host",
         })
     }
 }
@@ -67,25 +80,29 @@ impl Service {
                 Err(fault) => faults.push(fault),
             }
         }
-        let use_waypoint = match object.label(MANAGED_BY_ISTIO) {
+        let waypoints = match object.label(MANAGED_BY_ISTIO) {
             // A waypoint's own Service: it is not served by a waypoint in its turn.
-            Some("istio.io-mesh-controller") => Some(UseWaypoint::None),
-            _ => match UseWaypoint::parse(&object, &name.namespace) {
-                Ok(use_waypoint) => use_waypoint,
-                Err(fault) => {
-                    faults.push(fault);
-                    None
-                }
-            },
+            Some("istio.io-mesh-controller") => Waypoints::none(),
+            _ => Waypoints::parse(&object, &name.namespace).unwrap_or_else(|found| {
+                faults.extend(found);
+                Waypoints::default()
+            }),
         };
+        let one = spec.cluster_ip.iter();
+        let addresses = one.chain(spec.cluster_ips.iter().flatten());
+        let mut addresses: Vec<_> = addresses.filter_map(|ip| ip.parse().ok()).collect();
+        addresses.dedup();
         if !faults.is_empty() {
             return Err(faults);
         }
         Ok(Self {
+            id: ObjectId::new("Service", &name),
             name,
+            host: None,
             addressing,
+            addresses,
             ports,
-            use_waypoint,
+            waypoints,
         })
     }
 }

@@ -1,7 +1,8 @@
 //! Which waypoint serves a Service: Gateways, and the labels that ask for them.
 //!
-//! The label `istio.io/use-waypoint` of the Service decides, without it that of its Namespace. The
-//! Gateway it names must be of class `istio-waypoint`, serve Services, and admit the namespace.
+//! The label `istio.io/use-waypoint` of the Service or ServiceEntry decides, without it that of its
+//! Namespace. The Gateway it names must be of class `istio-waypoint`, serve Services, and admit the
+//! namespace. With `istio.io/use-waypoint-canary` there is a second one beside it.
 
 use std::collections::BTreeMap;
 
@@ -124,22 +125,22 @@ fn selects(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
 #[derive(Clone, Debug)]
 pub struct Namespace {
     labels: BTreeMap<String, String>,
-    use_waypoint: Option<UseWaypoint>,
+    waypoints: Waypoints,
 }
 
 impl Namespace {
     pub(crate) fn parse(name: &str, object: &Object<NamespaceSpec>) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         faults.extend(label("metadata.name", name).err());
-        match UseWaypoint::parse(object, name) {
-            Ok(use_waypoint) if faults.is_empty() => {
+        match Waypoints::parse(object, name) {
+            Ok(waypoints) if faults.is_empty() => {
                 return Ok(Self {
                     labels: object.metadata.labels.clone().unwrap_or_default(),
-                    use_waypoint,
+                    waypoints,
                 });
             }
             Ok(_) => {}
-            Err(fault) => faults.push(fault),
+            Err(found) => faults.extend(found),
         }
         Err(faults)
     }
@@ -148,25 +149,53 @@ impl Namespace {
 /// The label that names a waypoint.
 pub(crate) const USE_WAYPOINT: &str = "istio.io/use-waypoint";
 
-/// What the label `istio.io/use-waypoint` asks for.
+/// The label that names another, which gets some of the connections (Istio 1.31+).
+pub(crate) const USE_WAYPOINT_CANARY: &str = "istio.io/use-waypoint-canary";
+
+/// The waypoints that an object's labels ask for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Waypoints {
+    pub(crate) main: Option<UseWaypoint>,
+    canary: Option<UseWaypoint>,
+}
+
+/// What a label such as `istio.io/use-waypoint` asks for.
 #[derive(Clone, Debug)]
 pub(crate) enum UseWaypoint {
     None,
     Named(ObjectName),
 }
 
+impl Waypoints {
+    pub(crate) fn none() -> Self {
+        Self {
+            main: Some(UseWaypoint::None),
+            canary: Some(UseWaypoint::None),
+        }
+    }
+
+    pub(crate) fn parse<S>(object: &Object<S>, own_namespace: &str) -> Result<Self, Vec<Fault>> {
+        let main = UseWaypoint::parse(object, USE_WAYPOINT, own_namespace);
+        let canary = UseWaypoint::parse(object, USE_WAYPOINT_CANARY, own_namespace);
+        match (main, canary) {
+            (Ok(main), Ok(canary)) => Ok(Self { main, canary }),
+            (main, canary) => Err([main.err(), canary.err()].into_iter().flatten().collect()),
+        }
+    }
+}
+
 impl UseWaypoint {
-    pub(crate) fn parse<S>(object: &Object<S>, own_namespace: &str) -> Result<Option<Self>, Fault> {
-        const NAMESPACE: &str = "istio.io/use-waypoint-namespace";
-        let Some(name) = object.label(USE_WAYPOINT) else {
+    fn parse<S>(object: &Object<S>, key: &str, own_namespace: &str) -> Result<Option<Self>, Fault> {
+        let Some(name) = object.label(key) else {
             return Ok(None);
         };
         if name == "none" {
             return Ok(Some(Self::None));
         }
-        let namespace = object.label(NAMESPACE).unwrap_or(own_namespace);
-        subdomain(&format!("metadata.labels[{USE_WAYPOINT}]"), name)?;
-        label(&format!("metadata.labels[{NAMESPACE}]"), namespace)?;
+        let namespace_key = format!("{key}-namespace");
+        let namespace = object.label(&namespace_key).unwrap_or(own_namespace);
+        subdomain(&format!("metadata.labels[{key}]"), name)?;
+        label(&format!("metadata.labels[{namespace_key}]"), namespace)?;
         Ok(Some(Self::Named(ObjectName {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -174,23 +203,55 @@ impl UseWaypoint {
     }
 }
 
-/// The waypoint that serves a Service. A Gateway that is not among the objects counts as one, as they
-/// need not be the whole cluster; but where other Gateways of its namespace are, its name is likelier
-/// a misspelt one.
+/// The waypoints that serve a Service: the one that its labels ask for, and the canary if there is
+/// one. One that cannot be had is told of, and is no reason to do without the first.
+pub(crate) fn owners(
+    service: &Service,
+    objects: &Objects,
+) -> (
+    Result<ObjectName, NoWaypoint>,
+    Option<Result<ObjectName, NoWaypoint>>,
+) {
+    let namespace = objects.namespaces.get(&service.name.namespace);
+    let canary = service.waypoints.canary.as_ref();
+    let canary = canary.or_else(|| namespace?.waypoints.canary.as_ref());
+    let canary = match canary {
+        Some(UseWaypoint::Named(name)) => Some(serves(name, service, objects)),
+        Some(UseWaypoint::None) | None => None,
+    };
+    (owner(service, objects), canary)
+}
+
+/// Whether a waypoint is one of those that serve a Service.
+pub(crate) fn is_owner(waypoint: &ObjectName, service: &Service, objects: &Objects) -> bool {
+    let (main, canary) = owners(service, objects);
+    [Some(main), canary]
+        .into_iter()
+        .flatten()
+        .any(|owner| owner.is_ok_and(|owner| owner == *waypoint))
+}
+
+/// The waypoint that the label `istio.io/use-waypoint` gives a Service.
 pub(crate) fn owner(service: &Service, objects: &Objects) -> Result<ObjectName, NoWaypoint> {
     let namespace = objects.namespaces.get(&service.name.namespace);
-    let asked = service
-        .use_waypoint
-        .as_ref()
-        .or_else(|| namespace?.use_waypoint.as_ref());
-    let name = match asked {
-        Some(UseWaypoint::Named(name)) => name,
-        Some(UseWaypoint::None) => return Err(NoWaypoint::Declined),
-        None if namespace.is_some() => return Err(NoWaypoint::NotAsked),
-        None => {
-            return Err(NoWaypoint::NamespaceUnknown(service.name.namespace.clone()));
-        }
-    };
+    let asked = service.waypoints.main.as_ref();
+    match asked.or_else(|| namespace?.waypoints.main.as_ref()) {
+        Some(UseWaypoint::Named(name)) => serves(name, service, objects),
+        Some(UseWaypoint::None) => Err(NoWaypoint::Declined),
+        None if namespace.is_some() => Err(NoWaypoint::NotAsked),
+        None => Err(NoWaypoint::NamespaceUnknown(service.name.namespace.clone())),
+    }
+}
+
+/// The waypoint of a name, if it serves a Service that asks for it. A Gateway that is not among the
+/// objects counts as one, as they need not be the whole cluster; but where other Gateways of its
+/// namespace are, its name is likelier a misspelt one.
+fn serves(
+    name: &ObjectName,
+    service: &Service,
+    objects: &Objects,
+) -> Result<ObjectName, NoWaypoint> {
+    let namespace = objects.namespaces.get(&service.name.namespace);
     let Some(gateway) = objects.gateways.get(name) else {
         // Gateways of other classes say nothing of whether the waypoints are all there.
         let waypoints = objects
