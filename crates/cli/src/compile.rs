@@ -1,15 +1,13 @@
 //! `waypoint-l4 compile`.
 
-use std::io::{self, ErrorKind, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, ValueEnum, error};
-use waypoint_l4_compile::{
-    ClusterDomain, FailStrategy, ImageUrl, ObjectName, Options, Output, UnknownKinds, compile,
-};
+use clap::{Args, ValueEnum};
+use waypoint_l4_compile::{FailStrategy, ImageUrl, ObjectName, Options, Output, compile};
 
-use crate::files::{Found, STDIN, find, show};
+use crate::files::read_stdin_once;
+use crate::manifests::Manifests;
+use crate::output::{print, report};
 
 /// Compile routes of TCP connections into a WasmPlugin for each waypoint.
 ///
@@ -18,18 +16,8 @@ use crate::files::{Found, STDIN, find, show};
 /// standard output, and to standard error what has no effect.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// A file of YAML or JSON, a directory of them, or - for standard input
-    #[arg(
-        short = 'f',
-        long = "filename",
-        required = true,
-        value_name = "FILE|DIR|-"
-    )]
-    filenames: Vec<PathBuf>,
-
-    /// Read directories with all that is below them
-    #[arg(short = 'R', long)]
-    recursive: bool,
+    #[command(flatten)]
+    manifests: Manifests,
 
     /// What to write: a WasmPlugin for each waypoint; a TrafficExtension instead, for Istio 1.30+; the
     /// bare configuration of one; the network filter of a plain Envoy; or the status of the routes
@@ -48,14 +36,6 @@ pub(crate) struct Arguments {
     /// Write only what is for this waypoint
     #[arg(long, value_name = "NAMESPACE/NAME")]
     waypoint: Option<ObjectName>,
-
-    /// The DNS domain of the cluster
-    #[arg(long, value_name = "DOMAIN", default_value_t)]
-    cluster_domain: ClusterDomain,
-
-    /// Leave out, with a note, objects of unknown kinds and documents without apiVersion or kind
-    #[arg(long)]
-    ignore_unknown_kinds: bool,
 
     /// Leave out the VirtualServices that make istiod give a waypoint clusters of Services which it
     /// does not serve
@@ -105,12 +85,8 @@ impl Arguments {
                 FailStrategyName::FailClose => FailStrategy::FailClose,
             },
             waypoint: self.waypoint.clone(),
-            cluster_domain: self.cluster_domain.clone(),
-            unknown_kinds: if self.ignore_unknown_kinds {
-                UnknownKinds::Note
-            } else {
-                UnknownKinds::Refuse
-            },
+            cluster_domain: self.manifests.cluster_domain.clone(),
+            unknown_kinds: self.manifests.unknown_kinds(),
             anchors: !self.no_anchors,
             annotate: self.annotate,
         }
@@ -118,61 +94,17 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let stdin = arguments.filenames.iter().filter(|name| **name == *STDIN);
-    if stdin.count() > 1 {
-        let message = "standard input (-f -) can be read only once";
-        crate::Arguments::command()
-            .error(error::ErrorKind::ArgumentConflict, message)
-            .exit();
-    }
-    let Found { sources, unread } = find(&arguments.filenames, arguments.recursive);
-    // Also before errors: what is absent could be there.
-    for directory in unread {
-        report(&format!("note: {directory}"));
-    }
-    match compile(&sources, &arguments.options()) {
+    read_stdin_once(arguments.manifests.filenames());
+    match compile(&arguments.manifests.sources(), &arguments.options()) {
         Ok(compiled) => {
             for note in compiled.notes {
                 report(&format!("note: {note}"));
             }
-            print(&compiled.manifests)
+            print(&compiled.manifests, ExitCode::SUCCESS)
         }
         Err(refused) => {
-            let origin = origin(&arguments.filenames);
-            for invalid in refused.0 {
-                match (&invalid.place, &origin) {
-                    (None, Some(origin)) => report(&format!("error: {origin}: {invalid}")),
-                    _ => report(&format!("error: {invalid}")),
-                }
-            }
+            arguments.manifests.refuse(&refused);
             ExitCode::FAILURE
         }
     }
-}
-
-/// Where errors of no one manifest come from, if that is one place.
-fn origin(filenames: &[PathBuf]) -> Option<String> {
-    match filenames {
-        [only] => Some(show(only)),
-        _ => None,
-    }
-}
-
-fn print(manifests: &str) -> ExitCode {
-    let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(manifests.as_bytes());
-    match written.and_then(|()| stdout.flush()) {
-        // Who reads it has seen enough, like `head`.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            report(&format!("error: standard output: {error}"));
-            ExitCode::FAILURE
-        }
-        Ok(()) => ExitCode::SUCCESS,
-    }
-}
-
-/// Unlike `eprintln!` it does not panic where nobody can be told.
-fn report(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
 }

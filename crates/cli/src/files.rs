@@ -6,10 +6,11 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use clap::{CommandFactory, error};
 use waypoint_l4_compile::Source;
 
 /// The file name that means standard input.
-pub(crate) const STDIN: &str = "-";
+const STDIN: &str = "-";
 
 pub(crate) struct Found {
     /// What cannot be read is a source without content, so that all of it is reported together.
@@ -40,20 +41,38 @@ pub(crate) fn find(filenames: &[PathBuf], recursive: bool) -> Found {
         unread: Vec::new(),
     };
     for filename in filenames {
-        if *filename == *STDIN {
-            let mut content = Vec::new();
-            let read = io::stdin().lock().read_to_end(&mut content);
-            found.sources.push(Source {
-                name: show(filename),
-                content: read.map(|_| content).map_err(|error| error.to_string()),
-            });
-        } else if filename.is_dir() {
+        if *filename != *STDIN && filename.is_dir() {
             found.directory(filename, recursive);
         } else {
-            found.sources.push(file(filename));
+            found.sources.push(read(filename));
         }
     }
     found
+}
+
+/// A file of the command line with what is in it, or why that is not known.
+pub(crate) fn read(filename: &Path) -> Source {
+    let content = if *filename == *STDIN {
+        let mut content = Vec::new();
+        let read = io::stdin().lock().read_to_end(&mut content);
+        read.map(|_| content)
+    } else {
+        fs::read(filename)
+    };
+    Source {
+        name: show(filename),
+        content: content.map_err(|error| error.to_string()),
+    }
+}
+
+/// Ends the program as a wrong argument does if a second file name means standard input.
+pub(crate) fn read_stdin_once<'f>(filenames: impl Iterator<Item = &'f Path>) {
+    if filenames.filter(|name| **name == *STDIN).count() > 1 {
+        let message = "standard input (-) can be read only once";
+        crate::Arguments::command()
+            .error(error::ErrorKind::ArgumentConflict, message)
+            .exit();
+    }
 }
 
 /// A file name of the command line, as notes and errors show it.
@@ -73,7 +92,7 @@ impl Found {
                 let cause = "a directory without *.yaml, *.yml or *.json files";
                 self.sources.push(unreadable(path, cause.to_owned()));
             }
-            Ok(()) => self.sources.extend(files.iter().map(|path| file(path))),
+            Ok(()) => self.sources.extend(files.iter().map(|path| read(path))),
             Err(error) => self.sources.push(unreadable(path, error.to_string())),
         }
         if !below.is_empty() {
@@ -130,13 +149,6 @@ fn sorted(directory: &Path) -> io::Result<Vec<fs::DirEntry>> {
 fn is_manifest(path: &Path) -> bool {
     let extension = path.extension().and_then(OsStr::to_str);
     matches!(extension, Some("yaml" | "yml" | "json"))
-}
-
-fn file(path: &Path) -> Source {
-    Source {
-        name: path.display().to_string(),
-        content: fs::read(path).map_err(|error| error.to_string()),
-    }
 }
 
 fn unreadable(path: &Path, cause: String) -> Source {

@@ -5,6 +5,8 @@
 
 mod compile;
 mod files;
+mod manifests;
+mod output;
 
 use std::process::ExitCode;
 
