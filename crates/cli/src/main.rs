@@ -1,8 +1,9 @@
-//! The command line: `waypoint-l4 compile`.
+//! The command line, a module for each command.
 //!
-//! Manifests go to standard output, notes and errors to standard error. The exit code is 0, or 1
-//! where the input was refused, or 2 where the arguments were wrong.
+//! What was asked for goes to standard output, notes and errors to standard error. The exit code is 0,
+//! or 1 where the input was refused or something was found, or 2 where the arguments were wrong.
 
+mod check;
 mod compile;
 mod files;
 mod manifests;
@@ -23,6 +24,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Compile(compile::Arguments),
+    Check(check::Arguments),
 }
 
 const VERSION: &str = concat!(
@@ -35,5 +37,6 @@ const VERSION: &str = concat!(
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Compile(arguments) => compile::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
     }
 }

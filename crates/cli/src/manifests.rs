@@ -56,12 +56,22 @@ impl Manifests {
 
     /// Tells everything that is wrong with them.
     pub(crate) fn refuse(&self, refused: &Refused) {
-        for invalid in &refused.0 {
-            match (&invalid.place, self.origin()) {
-                (None, Some(origin)) => report(&format!("error: {origin}: {invalid}")),
-                _ => report(&format!("error: {invalid}")),
-            }
+        for error in self.errors(refused) {
+            report(&format!("error: {error}"));
         }
+    }
+
+    /// Everything that is wrong with them, a line for each.
+    pub(crate) fn errors(&self, refused: &Refused) -> Vec<String> {
+        let origin = self.origin();
+        let errors = refused
+            .0
+            .iter()
+            .map(|invalid| match (&invalid.place, &origin) {
+                (None, Some(origin)) => format!("{origin}: {invalid}"),
+                _ => invalid.to_string(),
+            });
+        errors.collect()
     }
 
     /// Where errors of no one manifest come from, if that is one place.

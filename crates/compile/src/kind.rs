@@ -19,6 +19,8 @@ pub(crate) enum Role {
     ServiceEntry,
     Gateway,
     Namespace,
+    /// It may carry a filter to a waypoint.
+    Plugin,
     /// It routes connections, and this version does not honour it.
     NotHonoured,
     /// It does not route: manifests of an application hold many such objects.
@@ -86,6 +88,7 @@ pub(crate) fn role(api_version: &str, kind: &str) -> Result<Role, Fault> {
             "ServiceEntry" => Role::ServiceEntry,
             kind => return other(group, api_version, kind),
         },
+        ("extensions.istio.io", _, "WasmPlugin" | "TrafficExtension") => Role::Plugin,
         ("", "v1", "Service") => Role::Service,
         ("", "v1", "Namespace") => Role::Namespace,
         _ => return other(group, api_version, kind),
@@ -232,7 +235,6 @@ mod tests {
             ("apps/v1", "Deployment"),
             ("v1", "ConfigMap"),
             ("networking.istio.io/v1", "Gateway"),
-            ("extensions.istio.io/v1alpha1", "WasmPlugin"),
         ] {
             assert_eq!(role(version, kind).unwrap(), Role::Bystander, "{kind}");
         }

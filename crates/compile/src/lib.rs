@@ -22,6 +22,7 @@ mod absent;
 mod anchor;
 mod annotation;
 mod backend;
+mod check;
 mod claim;
 mod cluster;
 mod conditions;
@@ -49,6 +50,7 @@ mod waypoint;
 use crate::note::Notes;
 
 pub use anchor::{Anchor, AnchorDestination};
+pub use check::{Code, Finding, InvalidIstioVersion, Istio, IstioVersion, check};
 pub use cluster::{ClusterDomain, InvalidClusterDomain};
 pub use error::{Fault, InvalidManifest, InvalidOutput, Refused};
 pub use image::{ImageUrl, InvalidImageUrl};

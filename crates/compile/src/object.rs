@@ -44,10 +44,11 @@ impl FromStr for ObjectName {
 pub struct InvalidName;
 
 /// An object of any kind, as notes and errors show it: `TCPRoute demo/tcp-echo`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ObjectId {
     pub kind: String,
     /// Absent for kinds without namespaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     pub name: String,
 }

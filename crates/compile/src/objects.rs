@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{NamespaceSpec, ServiceSpec};
 use serde_json::{Map, Value};
 
 use crate::absent::absences;
+use crate::check::Plugin;
 use crate::destination_rule::{DestinationRule, DestinationRuleSpec};
 use crate::error::{Fault, InvalidManifest, Refused};
 use crate::kind::{Role, RouteVersion, role};
@@ -28,6 +29,7 @@ pub struct Objects {
     pub(crate) services: BTreeMap<ObjectName, Service>,
     pub(crate) gateways: BTreeMap<ObjectName, Gateway>,
     pub(crate) namespaces: BTreeMap<String, Namespace>,
+    pub(crate) plugins: Vec<Plugin>,
     pub(crate) notes: Notes,
 }
 
@@ -87,6 +89,11 @@ impl Reading {
     fn take(&mut self, place: &Place, manifest: Manifest, unknown_kinds: UnknownKinds) {
         let role = match role(&manifest.api_version, &manifest.kind) {
             Ok(Role::Bystander) => return,
+            Ok(Role::Plugin) => {
+                // Like a bystander it is not judged: what is compiled does not depend on it.
+                let plugin = Plugin::read(stranger(&manifest), &manifest.content);
+                return self.objects.plugins.push(plugin);
+            }
             Ok(role) => role,
             Err(Fault::UnknownKind {
                 ignorable: true, ..
@@ -137,7 +144,7 @@ impl Reading {
             Role::ServiceEntry => self.add_service_entry(name, content),
             Role::Gateway => self.add_gateway(name, content),
             Role::Namespace => self.add_namespace(name.name, content),
-            Role::NotHonoured | Role::Bystander => {
+            Role::NotHonoured | Role::Plugin | Role::Bystander => {
                 let remark = Remark::NotHonoured { path: None };
                 self.objects.notes.add(Some(id.clone()), remark);
                 Ok(())

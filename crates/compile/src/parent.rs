@@ -7,7 +7,7 @@ use crate::hosts::Hosts;
 use crate::note::Remark;
 use crate::object::{ObjectId, ObjectName};
 use crate::protocol::Protocol;
-use crate::route::{HttpRoute, ParentRef, Parents, Route, RouteKind};
+use crate::route::{HttpRoute, ParentRef, Parents, Route, RouteKind, RouteRule};
 use crate::service::{Addressing, Service, ServicePort};
 use crate::waypoint::owners;
 
@@ -115,7 +115,11 @@ pub(crate) fn parents<'o>(
                     return vec![Parent::new(None, outcome)];
                 }
                 let each = services.into_iter().map(|service| {
-                    let outcome = served(path, service, Selector::default(), objects, hosts);
+                    let selector = Selector {
+                        rules: Some(&route.rules),
+                        ..Selector::default()
+                    };
+                    let outcome = served(path, service, selector, objects, hosts);
                     Parent::new(None, outcome)
                 });
                 each.collect()
@@ -153,9 +157,19 @@ pub(crate) fn http_frontends(
 struct Selector<'a> {
     port: Option<NonZeroU16>,
     section: Option<&'a str>,
+    /// Those whose conditions say it, where it is not the parent that does.
+    rules: Option<&'a [RouteRule]>,
 }
 
 impl Selector<'_> {
+    fn is_asked_for(self, port: &ServicePort) -> bool {
+        let Some(rules) = self.rules else {
+            return true;
+        };
+        let mut conditions = rules.iter().flat_map(|rule| &rule.conditions);
+        conditions.any(|one| one.port.is_none_or(|asked| asked == port.number))
+    }
+
     fn selects(self, port: &ServicePort) -> bool {
         self.port.is_none_or(|number| number == port.number)
             && (self.section.is_none() || self.section == port.name.as_deref())
@@ -181,6 +195,7 @@ fn referenced<'o>(
     let selector = Selector {
         port: reference.port,
         section: reference.section.as_deref(),
+        rules: None,
     };
     let mut found = None::<Found<'_>>;
     let mut failed = None;
@@ -239,6 +254,7 @@ fn served<'o>(
         let remark = Remark::NoTcpPort { path, service: id };
         return no_parent(Cause::NotAllowed, remark);
     }
+    ports.retain(|port| selector.is_asked_for(port));
     let (main, canary) = owners(service, objects);
     let mut waypoints = match main {
         Ok(waypoint) => vec![waypoint],

@@ -129,6 +129,10 @@ pub struct Namespace {
 }
 
 impl Namespace {
+    pub(crate) fn waypoints(&self) -> &Waypoints {
+        &self.waypoints
+    }
+
     pub(crate) fn parse(name: &str, object: &Object<NamespaceSpec>) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         faults.extend(label("metadata.name", name).err());
@@ -167,6 +171,10 @@ pub(crate) enum UseWaypoint {
 }
 
 impl Waypoints {
+    pub(crate) fn has_canary(&self) -> bool {
+        matches!(self.canary, Some(UseWaypoint::Named(_)))
+    }
+
     pub(crate) fn none() -> Self {
         Self {
             main: Some(UseWaypoint::None),

@@ -76,7 +76,7 @@ impl Notes {
 }
 
 /// What there is to remark. Paths are those of the object that the note is on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[non_exhaustive]
 pub enum Remark {
     UnknownField {
