@@ -113,15 +113,26 @@ fn parents<'o>(
         }
         Parents::Hosts(hosts) => {
             for (path, host) in hosts {
-                if let Some(name) = service_of_host(host, &route.name.namespace) {
-                    let service = objects.services.get(&name);
-                    let missing = || ObjectId::new("Service", &name);
-                    found.push((path.clone(), service.ok_or_else(missing)));
+                let Some(name) = service_of_host(host, &route.name.namespace) else {
+                    continue;
+                };
+                match objects.services.get(&name) {
+                    Some(service) => found.push((path.clone(), Ok(service))),
+                    // Nothing keeps a VirtualService from outliving its Service, and of a whole
+                    // cluster's one such is not to keep all others from being compiled.
+                    None if has_services(&name.namespace, objects) => {}
+                    None => found.push((path.clone(), Err(ObjectId::new("Service", &name)))),
                 }
             }
         }
     }
     found
+}
+
+/// Whether there are Services of a namespace, so that there are probably all of them.
+fn has_services(namespace: &str, objects: &Objects) -> bool {
+    let mut services = objects.services.keys();
+    services.any(|name| name.namespace == namespace)
 }
 
 /// The Services among the backends of the rules that have an effect.
