@@ -8,7 +8,7 @@ use waypoint_l4_compile::{Finding, Istio, IstioVersion, Options, Output, check};
 
 use crate::files::read_stdin_once;
 use crate::manifests::Manifests;
-use crate::output::{print, report};
+use crate::output::{Format, print, print_json, report};
 
 /// Tell what is wrong with manifests, or will not do what one thinks, on a release of Istio.
 ///
@@ -43,13 +43,6 @@ enum PluginKind {
     WasmPlugin,
     #[value(name = "trafficextension")]
     TrafficExtension,
-}
-
-#[derive(Clone, Copy, Default, ValueEnum)]
-pub(crate) enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 #[derive(Default, Serialize)]
@@ -94,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     };
     match arguments.format {
         Format::Text => text(&report, code),
-        Format::Json => json(&report, code),
+        Format::Json => print_json(&report, code),
     }
 }
 
@@ -107,14 +100,4 @@ fn text(found: &Report, code: ExitCode) -> ExitCode {
         .map(|finding| format!("finding: {finding}\n"))
         .collect();
     print(&lines, code)
-}
-
-fn json(found: &Report, code: ExitCode) -> ExitCode {
-    match serde_json::to_string_pretty(found) {
-        Ok(json) => print(&format!("{json}\n"), code),
-        Err(error) => {
-            report(&format!("error: {error}"));
-            ExitCode::FAILURE
-        }
-    }
 }

@@ -3,6 +3,17 @@
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// How to tell what was found: a line for each finding, or JSON for programs.
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
 /// Prints what was asked for; the exit code is the given one if that went well.
 pub(crate) fn print(text: &str, code: ExitCode) -> ExitCode {
     let mut stdout = io::stdout().lock();
@@ -15,6 +26,17 @@ pub(crate) fn print(text: &str, code: ExitCode) -> ExitCode {
             ExitCode::FAILURE
         }
         Ok(()) => code,
+    }
+}
+
+/// The same with JSON.
+pub(crate) fn print_json(found: &impl Serialize, code: ExitCode) -> ExitCode {
+    match serde_json::to_string_pretty(found) {
+        Ok(json) => print(&format!("{json}\n"), code),
+        Err(error) => {
+            report(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
     }
 }
 
