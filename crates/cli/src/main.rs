@@ -8,6 +8,7 @@ mod compile;
 mod files;
 mod manifests;
 mod output;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ struct Arguments {
 enum Command {
     Compile(compile::Arguments),
     Check(check::Arguments),
+    Verify(verify::Arguments),
 }
 
 const VERSION: &str = concat!(
@@ -38,5 +40,6 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
     }
 }

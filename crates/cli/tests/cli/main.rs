@@ -7,6 +7,7 @@
 
 mod check;
 mod files;
+mod verify;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -231,6 +232,18 @@ fn wrong_arguments_are_usage_errors() {
         &["compile", "-f", MANIFESTS, "--cluster-domain", "a|b"],
         &["compile", "-f", MANIFESTS, "--output", "json"],
         &["compile", "-f", MANIFESTS, "--no-such-option"],
+        &["verify", "-f", MANIFESTS],
+        &["verify", "--config-dump", "dump.json"],
+        &["verify", "-f", "-", "--config-dump", "-"],
+        &[
+            "verify",
+            "-f",
+            MANIFESTS,
+            "--config-dump",
+            "-",
+            "--format",
+            "yaml",
+        ],
     ] {
         let refused = run(arguments);
         assert_eq!(
