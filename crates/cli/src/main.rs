@@ -5,6 +5,7 @@
 
 mod check;
 mod compile;
+mod explain;
 mod files;
 mod manifests;
 mod output;
@@ -25,6 +26,7 @@ struct Arguments {
 enum Command {
     Compile(compile::Arguments),
     Check(check::Arguments),
+    Explain(explain::Arguments),
 }
 
 const VERSION: &str = concat!(
@@ -38,5 +40,6 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
     }
 }

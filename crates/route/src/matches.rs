@@ -91,7 +91,7 @@ pub enum Condition {
 
 impl Condition {
     /// In the order in which they are asked.
-    const ALL: [Self; 4] = [
+    pub const ALL: [Self; 4] = [
         Self::Sni,
         Self::SourceNamespaces,
         Self::SourceServiceAccounts,
