@@ -5,6 +5,7 @@
 
 mod check;
 mod compile;
+mod explain;
 mod files;
 mod manifests;
 mod output;
@@ -27,6 +28,7 @@ enum Command {
     Compile(compile::Arguments),
     Check(check::Arguments),
     Verify(verify::Arguments),
+    Explain(explain::Arguments),
 }
 
 const VERSION: &str = concat!(
@@ -41,5 +43,6 @@ fn main() -> ExitCode {
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
     }
 }

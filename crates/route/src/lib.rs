@@ -36,6 +36,7 @@ pub use exact::Exact;
 pub use facts::Facts;
 pub use listener::{Backend, Listener, Rule};
 pub use live::Live;
+pub use matches::{Condition, Unmet};
 pub use random::Random;
 pub use sticky::Sticky;
 pub use table::Table;

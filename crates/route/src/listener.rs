@@ -6,7 +6,7 @@ use waypoint_l4_config::{self as config, Otherwise, Target};
 
 use crate::decision::{Decision, Outcome, Refusal, refusal_cluster};
 use crate::facts::{Facts, Known};
-use crate::matches::Conditions;
+use crate::matches::{Conditions, Unmet};
 use crate::pick::Pick;
 
 /// What is decided for the connections of one filter chain.
@@ -47,6 +47,13 @@ impl<P> Listener<P> {
 
     pub fn rules(&self) -> &[Rule<P>] {
         &self.rules
+    }
+
+    /// What each rule lacks of a connection, for those who ask why: the first that lacks nothing decides.
+    pub fn unmet(&self, facts: &impl Facts) -> Vec<Vec<Unmet>> {
+        let known = Known::new(facts);
+        let rules = self.rules.iter();
+        rules.map(|rule| rule.conditions.unmet(&known)).collect()
     }
 
     /// Decides one connection: by the first rule whose conditions hold. `draw` gives a number that
@@ -116,6 +123,10 @@ impl<P> Rule<P> {
     /// Where the rule comes from, `namespace/route`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub fn backends(&self) -> &[Backend<P>] {
+        &self.backends
     }
 
     fn decide(

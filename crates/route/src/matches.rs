@@ -31,23 +31,80 @@ impl Conditions {
 
     /// Whether every condition holds. One on a fact that is not known does not.
     pub(crate) fn hold(&self, known: &Known<'_, impl Facts>) -> bool {
-        any(&self.sni, |pattern| {
-            known
-                .server_name()
-                .is_some_and(|name| pattern.matches(name))
-        }) && any(&self.namespaces, |namespace| {
-            known
-                .source_principal()
-                .is_some_and(|own| own.namespace() == namespace.as_str())
-        }) && any(&self.service_accounts, |account| {
-            known.source_principal().is_some_and(|own| {
-                own.namespace() == account.namespace.as_str()
-                    && own.service_account() == account.name
-            })
-        }) && any(&self.networks, |network| {
-            known.source_ip().is_some_and(|ip| network.contains(&ip))
-        })
+        Condition::ALL
+            .into_iter()
+            .all(|condition| self.holds(condition, known))
     }
+
+    /// The conditions that do not hold.
+    pub(crate) fn unmet(&self, known: &Known<'_, impl Facts>) -> Vec<Unmet> {
+        let unmet = |condition| Unmet {
+            condition,
+            known: match condition {
+                Condition::Sni => known.server_name().is_some(),
+                Condition::SourceNamespaces | Condition::SourceServiceAccounts => {
+                    known.source_principal().is_some()
+                }
+                Condition::SourceCidrs => known.source_ip().is_some(),
+            },
+        };
+        Condition::ALL
+            .into_iter()
+            .filter(|condition| !self.holds(*condition, known))
+            .map(unmet)
+            .collect()
+    }
+
+    fn holds(&self, condition: Condition, known: &Known<'_, impl Facts>) -> bool {
+        match condition {
+            Condition::Sni => any(&self.sni, |pattern| {
+                known
+                    .server_name()
+                    .is_some_and(|name| pattern.matches(name))
+            }),
+            Condition::SourceNamespaces => any(&self.namespaces, |namespace| {
+                known
+                    .source_principal()
+                    .is_some_and(|own| own.namespace() == namespace.as_str())
+            }),
+            Condition::SourceServiceAccounts => any(&self.service_accounts, |account| {
+                known.source_principal().is_some_and(|own| {
+                    own.namespace() == account.namespace.as_str()
+                        && own.service_account() == account.name
+                })
+            }),
+            Condition::SourceCidrs => any(&self.networks, |network| {
+                known.source_ip().is_some_and(|ip| network.contains(&ip))
+            }),
+        }
+    }
+}
+
+/// What a rule can ask of a connection: the fields of its `match`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    Sni,
+    SourceNamespaces,
+    SourceServiceAccounts,
+    SourceCidrs,
+}
+
+impl Condition {
+    /// In the order in which they are asked.
+    pub const ALL: [Self; 4] = [
+        Self::Sni,
+        Self::SourceNamespaces,
+        Self::SourceServiceAccounts,
+        Self::SourceCidrs,
+    ];
+}
+
+/// A condition that a connection does not meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unmet {
+    pub condition: Condition,
+    /// Whether the fact that it is about is known at all.
+    pub known: bool,
 }
 
 /// Whether any of them holds, or none is asked for.

@@ -9,7 +9,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use waypoint_l4_config::{Config, Target};
 
 use super::Connection;
-use crate::{Decision, Table};
+use crate::{Condition, Decision, Table, Unmet};
 
 #[derive(Deserialize)]
 struct Connections {
@@ -56,7 +56,12 @@ fn each_goes_where_the_table_says() {
             source_address: row.source.as_deref().map(with_port),
             ..Connection::default()
         };
-        let decision = table.listener(chain).unwrap().decide(&facts, || 0);
+        let listener = table.listener(chain).unwrap();
+        let decision = listener.decide(&facts, || 0);
+        let decided_by = match &decision {
+            Decision::Backend { rule, .. } => Some(rule.name().to_string()),
+            _ => None,
+        };
         let seen = match &decision {
             Decision::Default { .. } => "default",
             Decision::Backend { backend, .. } => match backend.target {
@@ -75,7 +80,34 @@ fn each_goes_where_the_table_says() {
             "{}: asked twice",
             row.why
         );
+        let unmet = listener.unmet(&facts);
+        let lacks_nothing = unmet.iter().position(Vec::is_empty);
+        let expected = lacks_nothing.map(|rule| listener.rules()[rule].name().to_string());
+        assert_eq!(decided_by, expected, "{}: {unmet:?}", row.why);
     }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn what_a_rule_lacks_can_be_told() {
+    let mut table = super::table(
+        r#"{"chain":"a","rules":[
+            {"name":"r","match":{"sni":["a.b"],"sourceNamespaces":["x","z"],"sourceServiceAccounts":["x/z"],
+             "sourceCidrs":["10.0.0.0/8"]},"backends":[{"name":"b","cluster":"c"}]},
+            {"name":"s","backends":[{"name":"b","cluster":"c"}]}]}"#,
+    );
+    let facts = Connection {
+        source_address: Some("11.1.2.3:4".to_string()),
+        source_principal: Some("spiffe://td/ns/x/sa/y".to_string()),
+        ..Connection::default()
+    };
+    let unmet = |condition, known| Unmet { condition, known };
+    let first = [
+        unmet(Condition::Sni, false),
+        unmet(Condition::SourceServiceAccounts, true),
+        unmet(Condition::SourceCidrs, true),
+    ];
+    let listener = table.listener("a").unwrap();
+    assert_eq!(listener.unmet(&facts), [first.as_slice(), &[]]);
 }
 
 /// What no rule needs is not asked for, and what the first condition settles neither.
