@@ -1,10 +1,8 @@
 //! What the access log of the waypoint says of a routed connection.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use serde_json::json;
-use tokio::time::sleep;
+use waypoint_l4_testbed::eventually::eventually;
 use waypoint_l4_testbed::split::measure;
 
 use crate::{TCP_ECHO, backend, client, config, waypoint};
@@ -25,12 +23,8 @@ async fn rule_and_backend_are_told_on_demand() -> Result<()> {
         waypoint(&config)
             .run(async |waypoint| {
                 let tally = measure(&client(waypoint)?, TCP_ECHO, 100).await;
-                for _ in 0..100 {
-                    if waypoint.access_log()?.len() == 100 {
-                        break;
-                    }
-                    sleep(Duration::from_millis(20)).await;
-                }
+                let is_complete = || waypoint.access_log().is_ok_and(|log| log.len() == 100);
+                eventually("each connection is logged", is_complete).await?;
                 let log = waypoint.access_log()?;
                 let count = |backend: &str| {
                     let rule = "rule=istio-io-tcp-traffic-shifting/tcp-echo-ew";

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use waypoint_l4_testbed::client::Client;
+use waypoint_l4_testbed::eventually::eventually;
 use waypoint_l4_testbed::hold::Held;
 
 use crate::{TCP_ECHO, client, split, wasm, waypoint};
@@ -36,27 +37,15 @@ async fn connections_of_a_removed_backend_are_closed_in_time() -> Result<()> {
             waypoint
                 .update_plugin(&wasm(), &draining(0, 100).to_string())
                 .await?;
-            while held.report().cut.is_empty() {
-                ensure!(
-                    removed.elapsed() < Duration::from_secs(20),
-                    "nobody is closed"
-                );
-                sleep(Duration::from_millis(20)).await;
-            }
+            let cut = || held.report().cut.len();
+            eventually("somebody is closed", || cut() > 0).await?;
             // The update takes its time, but none of it before `removed`.
             let after = removed.elapsed();
             ensure!(
                 after >= Duration::from_secs(2),
                 "closed after {after:?} already"
             );
-            while held.report().cut.len() < on_one {
-                ensure!(
-                    removed.elapsed() < Duration::from_secs(20),
-                    "{:?}",
-                    held.report()
-                );
-                sleep(Duration::from_millis(100)).await;
-            }
+            eventually("all of pod one's are closed", || cut() >= on_one).await?;
             sleep(Duration::from_secs(2)).await;
             let report = held.close().await;
             assert_eq!(report.cut.len(), on_one, "{report:?}");

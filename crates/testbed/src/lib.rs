@@ -47,6 +47,7 @@ pub mod certificates;
 pub mod client;
 pub mod echo;
 pub mod envoy;
+pub mod eventually;
 pub mod hold;
 pub mod istiod;
 pub mod pod;
