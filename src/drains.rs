@@ -19,16 +19,18 @@ pub(crate) struct Drains {
     checked: Cell<u64>,
 }
 
-/// Where a connection went, and how long it may go on there after that is no destination any more.
+/// Where connections go, and how long they may go on there after that is no destination any more.
 pub(crate) struct Departure {
-    pub(crate) chain: String,
     pub(crate) cluster: String,
     /// Milliseconds.
     pub(crate) after: u64,
 }
 
-struct Drain {
+/// A connection that may have to be closed.
+pub(crate) struct Drain {
     id: u32,
+    /// The one that it came in by, which a later configuration may name where this one says `*`.
+    chain: String,
     departure: Rc<Departure>,
     /// When, in milliseconds; none while it may go on.
     closes: Option<u64>,
@@ -40,17 +42,23 @@ const INTERVAL: u64 = 1000;
 /// How many are closed at a time, for the reason given in `refusals`.
 const AT_ONCE: usize = 64;
 
+impl Drain {
+    pub(crate) fn new(id: u32, chain: String, departure: Rc<Departure>) -> Self {
+        Self {
+            id,
+            chain,
+            departure,
+            closes: None,
+        }
+    }
+}
+
 impl Drains {
-    pub(crate) fn add(&self, id: u32, departure: &Rc<Departure>) {
+    pub(crate) fn add(&self, drain: Drain) {
         if let Ok(mut connections) = self.connections.try_borrow_mut() {
             // What was read before this one came has not been held against it.
             self.read.set(None);
-            let departure = Rc::clone(departure);
-            connections.push(Drain {
-                id,
-                departure,
-                closes: None,
-            });
+            connections.push(drain);
         }
     }
 
@@ -92,12 +100,8 @@ impl Drains {
         {
             let live = Live::from_bytes(&live);
             for drain in connections.iter_mut() {
-                let Departure {
-                    chain,
-                    cluster,
-                    after,
-                } = &*drain.departure;
-                drain.closes = match live.holds(chain, cluster) {
+                let Departure { cluster, after } = &*drain.departure;
+                drain.closes = match live.holds(&drain.chain, cluster) {
                     true => None,
                     false => drain.closes.or(Some(now.saturating_add(*after))),
                 };

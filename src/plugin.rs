@@ -89,7 +89,6 @@ fn departure(outcome: Outcome<'_>) -> Option<Rc<Departure>> {
     let (after, cluster) = outcome.drain.zip(outcome.cluster)?;
     (!outcome.refuses).then(|| {
         Rc::new(Departure {
-            chain: outcome.chain.into(),
             cluster: cluster.into(),
             after: u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
         })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use waypoint_l4_testbed::client::Client;
@@ -72,6 +72,40 @@ async fn a_backend_that_comes_back_keeps_its_connections() -> Result<()> {
             let report = held.close().await;
             ensure!(report.cut.is_empty(), "{report:?}");
             Ok(())
+        })
+        .await
+}
+
+/// A listener for all chains is followed by one that names the chain: what counts is what the chain has
+/// now, under whichever name.
+#[tokio::test]
+async fn connections_of_an_unnamed_chain_are_judged_by_their_own() -> Result<()> {
+    let mut unnamed = draining(100, 0);
+    unnamed["listeners"][0]["chain"] = json!("*");
+    waypoint(&unnamed)
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let held = hold(&client).await?;
+            let named = draining(1, 99);
+            waypoint.update_plugin(&wasm(), &named.to_string()).await?;
+            sleep(Duration::from_secs(5)).await;
+            let report = held.report();
+            ensure!(
+                report.cut.is_empty(),
+                "the backend is still there: {report:?}"
+            );
+
+            let mut removed = draining(0, 100);
+            let others = unnamed["listeners"][0].clone();
+            removed["listeners"]
+                .as_array_mut()
+                .context("no listeners")?
+                .push(others);
+            waypoint
+                .update_plugin(&wasm(), &removed.to_string())
+                .await?;
+            let cut = || held.report().cut.len();
+            eventually("all are closed", || cut() == HELD).await
         })
         .await
 }
