@@ -28,6 +28,7 @@ impl StreamContext for Connection {
         let Some(active) = self.active.take() else {
             return Action::Continue;
         };
+        active.drains.note_connection();
         let (action, drain) = route(self.id, &active);
         if let Some(drain) = drain {
             active.drains.add(drain);

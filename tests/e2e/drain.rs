@@ -9,7 +9,9 @@ use tokio::time::{Instant, sleep};
 use waypoint_l4_testbed::client::Client;
 use waypoint_l4_testbed::eventually::eventually;
 use waypoint_l4_testbed::hold::Held;
+use waypoint_l4_testbed::split::measure;
 
+use crate::metrics::scrape;
 use crate::{TCP_ECHO, client, split, wasm, waypoint};
 
 const HELD: usize = 100;
@@ -71,6 +73,70 @@ async fn a_backend_that_comes_back_keeps_its_connections() -> Result<()> {
             sleep(Duration::from_secs(6)).await;
             let report = held.close().await;
             ensure!(report.cut.is_empty(), "{report:?}");
+            Ok(())
+        })
+        .await
+}
+
+/// Back to the very configuration that the first connections came under, of which Envoy still has the
+/// plugin: they stay, and those that came in between are closed.
+#[tokio::test]
+async fn going_back_drains_what_came_in_between() -> Result<()> {
+    let before = draining_after("4s", 100, 0).to_string();
+    waypoint(&before)
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let on_one = hold(&client).await?;
+            let between = draining_after("4s", 0, 100);
+            waypoint
+                .update_plugin(&wasm(), &between.to_string())
+                .await?;
+            let on_two = hold(&client).await?;
+            waypoint.update_plugin(&wasm(), &before).await?;
+            let cut = || on_two.report().cut.len();
+            eventually("what came in between is closed", || cut() == HELD).await?;
+            sleep(Duration::from_secs(2)).await;
+            let report = on_one.close().await;
+            ensure!(report.cut.is_empty(), "{report:?}");
+            Ok(())
+        })
+        .await
+}
+
+/// So soon that the worker has not taken up what came in between: Envoy tells no plugin that the first
+/// configuration is in force again, and the last word is the other's.
+#[tokio::test]
+async fn going_back_at_once_cuts_nobody() -> Result<()> {
+    let mut before = draining(50, 50);
+    before["revision"] = json!("a");
+    let mut between = draining(0, 100);
+    between["revision"] = json!("b");
+    // Makes it slow to take up.
+    let rules = between["listeners"][0]["rules"].clone();
+    let listeners = between["listeners"].as_array_mut();
+    let others = (0..3000).map(|number| json!({"chain": number.to_string(), "rules": rules}));
+    listeners.context("no listeners")?.extend(others);
+    waypoint(&before)
+        .concurrency(1)
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let held = hold(&client).await?;
+            waypoint.send_plugin(&wasm(), &between.to_string())?;
+            let is_tried = || waypoint.envoy().read_log().contains("revision b,");
+            eventually("the main thread has tried it", is_tried).await?;
+            waypoint.send_plugin(&wasm(), &before.to_string())?;
+            for _ in 0..40 {
+                measure(&client, TCP_ECHO, 1).await;
+                sleep(Duration::from_millis(200)).await;
+            }
+            // By now its own word is the last again, which holds without new connections too.
+            sleep(Duration::from_secs(5)).await;
+            let tally = measure(&client, TCP_ECHO, 50).await;
+            tally.check(&[("one", 50), ("two", 50)])?;
+            let report = held.close().await;
+            ensure!(report.cut.is_empty(), "{report:?}");
+            let scrape = scrape(waypoint).await?;
+            assert_eq!(scrape.get("waypoint_l4_config_revision{}"), Some(&0xa));
             Ok(())
         })
         .await

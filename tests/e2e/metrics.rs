@@ -108,7 +108,7 @@ fn labels(chain: &str, rule: &str, backend: &str, result: &str) -> String {
 }
 
 /// The plugin's metrics, by name and sorted labels.
-async fn scrape(waypoint: &Waypoint) -> Result<BTreeMap<String, u64>> {
+pub(crate) async fn scrape(waypoint: &Waypoint) -> Result<BTreeMap<String, u64>> {
     let text = waypoint.admin().get("/stats/prometheus").await?;
     let mut metrics = BTreeMap::new();
     for line in text.lines().filter(|line| line.starts_with("waypoint_l4_")) {
