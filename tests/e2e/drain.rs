@@ -78,6 +78,26 @@ async fn a_backend_that_comes_back_keeps_its_connections() -> Result<()> {
         .await
 }
 
+/// The rule is another, its backends are those that they were.
+#[tokio::test]
+async fn a_renamed_route_keeps_its_connections() -> Result<()> {
+    waypoint(draining_after("1s", 50, 50))
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let held = hold(&client).await?;
+            let mut renamed = draining_after("1s", 50, 50);
+            renamed["listeners"][0]["rules"][0]["name"] = json!("demo/other");
+            waypoint
+                .update_plugin(&wasm(), &renamed.to_string())
+                .await?;
+            sleep(Duration::from_secs(5)).await;
+            let report = held.close().await;
+            ensure!(report.cut.is_empty(), "{report:?}");
+            Ok(())
+        })
+        .await
+}
+
 /// Back to the very configuration that the first connections came under, of which Envoy still has the
 /// plugin: they stay, and those that came in between are closed.
 #[tokio::test]
