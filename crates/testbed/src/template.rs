@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::envoy::replace;
 
@@ -61,6 +61,16 @@ impl Templates {
                 include_str!("../../../envoy/filter.yaml"),
             )?),
         })
+    }
+
+    /// With access logs of this form: a `logFormat`, as Envoy has it.
+    pub fn log_format(mut self, format: &Value) -> Self {
+        each_object(&mut self.listeners, &mut |object| {
+            if let Some(current) = object.get_mut("logFormat") {
+                current.clone_from(format);
+            }
+        });
+        self
     }
 
     pub(crate) fn new(listeners: Value, clusters: Value, filter: Option<Value>) -> Self {
@@ -222,6 +232,19 @@ fn route_natively(listeners: &mut Value, weights: &[(String, u32)]) -> Result<()
         ),
     };
     Ok(())
+}
+
+pub(crate) fn each_object(value: &mut Value, change: &mut impl FnMut(&mut Map<String, Value>)) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| each_object(item, change)),
+        Value::Object(fields) => {
+            change(fields);
+            fields
+                .values_mut()
+                .for_each(|field| each_object(field, change));
+        }
+        _ => {}
+    }
 }
 
 fn yaml(name: &str, text: &str) -> Result<Value> {
