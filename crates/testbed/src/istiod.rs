@@ -79,7 +79,7 @@ impl Dump {
     }
 
     /// Files for a stock Envoy.
-    pub fn templates(&self) -> Templates {
+    pub fn templates(&self) -> Result<Templates> {
         let mut listeners: Vec<Value> = self.listeners().cloned().collect();
         let mut clusters: Vec<Value> = self.clusters().cloned().collect();
         let mut filters: Vec<Value> = self.filters().cloned().collect();
