@@ -41,6 +41,7 @@
 //! # }
 //! ```
 
+mod accept;
 pub mod address;
 pub mod admin;
 pub mod certificates;
