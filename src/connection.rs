@@ -3,7 +3,7 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, StreamContext};
 use proxy_wasm::types::Action;
 
-use crate::drains::Departure;
+use crate::drains::Drain;
 use crate::host::{self, SetCluster};
 use crate::plugin::{Active, Router};
 
@@ -28,9 +28,10 @@ impl StreamContext for Connection {
         let Some(active) = self.active.take() else {
             return Action::Continue;
         };
-        let (action, departure) = route(self.id, &active);
-        if let Some(departure) = departure {
-            active.drains.add(self.id, &departure);
+        active.drains.note_connection();
+        let (action, drain) = route(self.id, &active);
+        if let Some(drain) = drain {
+            active.drains.add(drain);
             active.schedule();
             self.active = Some(active);
         }
@@ -47,8 +48,8 @@ impl Drop for Connection {
 }
 
 /// What to do with the connection now, and when to close it later.
-fn route(id: u32, active: &Active) -> (Action, Option<Rc<Departure>>) {
-    const LEAVE_ALONE: (Action, Option<Rc<Departure>>) = (Action::Continue, None);
+fn route(id: u32, active: &Active) -> (Action, Option<Drain>) {
+    const LEAVE_ALONE: (Action, Option<Drain>) = (Action::Continue, None);
 
     // Nobody else holds it: the calls below do not come back into this VM.
     let Ok(mut router) = active.router.try_borrow_mut() else {
@@ -77,7 +78,11 @@ fn route(id: u32, active: &Active) -> (Action, Option<Rc<Departure>>) {
         .as_ref()
         .map_or(Ok(()), SetCluster::call);
     match (carried_out, decision.refuses()) {
-        (Ok(()), false) => (Action::Continue, prepared.departure.clone()),
+        (Ok(()), false) => {
+            let departure = prepared.departure.clone();
+            let drain = departure.map(|departure| Drain::new(id, chain, departure));
+            (Action::Continue, drain)
+        }
         (Ok(()), true) => {
             active.refusals.add(id);
             active.schedule();

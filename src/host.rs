@@ -114,10 +114,12 @@ fn set_shared(name: &str, value: &[u8]) {
     }
 }
 
-/// Shared data is one for all plugins of a proxy whose VM has the same id, which is none.
+/// Shared data is one for all plugins of a proxy whose VM has the same id, which is none. It outlives an
+/// upgrade of the filter too: the number is that of the form the values have, so that none is read by a
+/// version which knows another.
 fn shared_key(name: &str) -> String {
     let plugin = property(vec!["plugin_name"]).unwrap_or_default();
-    format!("waypoint-l4/{name}/{plugin}")
+    format!("waypoint-l4/1/{name}/{plugin}")
 }
 
 /// Goes on with a connection that was paused; one that has ended since then is nobody's concern.

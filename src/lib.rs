@@ -15,6 +15,7 @@
 //! `failStrategy`. So nothing here panics, and the helpers of proxy-wasm's context traits, which
 //! unwrap, are left alone in favour of `proxy_wasm::hostcalls`.
 
+mod announcement;
 mod connection;
 mod drains;
 mod entropy;

@@ -40,38 +40,53 @@ impl Counter {
     }
 }
 
-/// Tells which configuration is in force and since when.
-pub(crate) fn configured(config: &Config) {
-    let revision = config.revision.as_deref().and_then(number);
-    gauge("waypoint_l4_config_revision", revision.unwrap_or(0));
-    if let Some(now) = host::now() {
-        gauge("waypoint_l4_config_last_update_seconds", now / 1000);
-    }
-    weights(config);
+/// What is shown of a configuration.
+pub(crate) struct Gauges {
+    revision: u64,
+    /// By the name of the gauge.
+    weights: Vec<(String, u64)>,
 }
 
-/// Shows which split is asked for. Backends of the configuration before, whose gauges Envoy keeps, have
-/// weight 0 now.
-fn weights(config: &Config) {
-    let mut gauges = Vec::new();
-    for listener in &config.listeners {
-        for rule in &listener.rules {
-            for backend in &rule.backends {
-                let labels = labels(&listener.chain, &rule.name, &backend.name);
-                let weight = backend.weight.value().into();
-                gauges.push((format!("{labels}waypoint_l4_weight"), weight));
+impl Gauges {
+    pub(crate) fn new(config: &Config) -> Self {
+        let mut weights = Vec::new();
+        for listener in &config.listeners {
+            for rule in &listener.rules {
+                for backend in &rule.backends {
+                    let labels = labels(&listener.chain, &rule.name, &backend.name);
+                    let weight = backend.weight.value().into();
+                    weights.push((format!("{labels}waypoint_l4_weight"), weight));
+                }
             }
         }
+        let revision = config.revision.as_deref().and_then(number);
+        Self {
+            revision: revision.unwrap_or(0),
+            weights,
+        }
     }
-    let names: Vec<_> = gauges.iter().map(|(name, _)| name.as_str()).collect();
-    let names = names.join("\n");
-    let before = host::replace_shared("weights", &names);
-    // Of the VMs that take a configuration up, one is the first.
-    if before != names {
-        before.lines().for_each(|name| gauge(name, 0));
+
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
     }
-    for (name, weight) in gauges {
-        gauge(&name, weight);
+
+    /// Tells which configuration is in force, since when, and which split it asks for. Backends of the
+    /// configuration before, whose gauges Envoy keeps, have weight 0 now.
+    pub(crate) fn show(&self) {
+        gauge("waypoint_l4_config_revision", self.revision);
+        if let Some(now) = host::now() {
+            gauge("waypoint_l4_config_last_update_seconds", now / 1000);
+        }
+        let names: Vec<_> = self.weights.iter().map(|(name, _)| name.as_str()).collect();
+        let names = names.join("\n");
+        let before = host::replace_shared("weights", &names);
+        // Of the VMs that take a configuration up, one is the first.
+        if before != names {
+            before.lines().for_each(|name| gauge(name, 0));
+        }
+        for (name, weight) in &self.weights {
+            gauge(name, *weight);
+        }
     }
 }
 

@@ -6,14 +6,15 @@ use fastrand::Rng;
 use proxy_wasm::traits::{Context, RootContext, StreamContext};
 use proxy_wasm::types::ContextType;
 use waypoint_l4_config::parse;
-use waypoint_l4_route::{Live, Outcome, Table};
+use waypoint_l4_route::{Outcome, Table};
 
+use crate::announcement::Announcement;
 use crate::connection::Connection;
 use crate::drains::{Departure, Drains};
 use crate::host::SetCluster;
 use crate::metrics::Counter;
 use crate::refusals::Refusals;
-use crate::{entropy, host, metrics};
+use crate::{entropy, host};
 
 /// One configuration of the plugin on one worker; Envoy makes a new one for each update, and the
 /// connections of the old one keep it until they end.
@@ -27,6 +28,7 @@ pub(crate) struct Active {
     pub(crate) router: RefCell<Router>,
     pub(crate) refusals: Refusals,
     pub(crate) drains: Drains,
+    announcement: Announcement,
     tick_period: Cell<Duration>,
     /// Whether a decision could not be carried out, which is logged once.
     pub(crate) has_failed: Cell<bool>,
@@ -89,7 +91,6 @@ fn departure(outcome: Outcome<'_>) -> Option<Rc<Departure>> {
     let (after, cluster) = outcome.drain.zip(outcome.cluster)?;
     (!outcome.refuses).then(|| {
         Rc::new(Departure {
-            chain: outcome.chain.into(),
             cluster: cluster.into(),
             after: u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
         })
@@ -116,7 +117,7 @@ impl RootContext for Plugin {
     fn on_tick(&mut self) {
         if let Some(active) = &self.active {
             active.refusals.on_tick();
-            active.drains.on_tick();
+            active.drains.on_tick(&active.announcement);
             active.schedule();
         }
     }
@@ -135,8 +136,8 @@ fn activate() -> Result<Active, String> {
     let config = parse(&json).map_err(|error| error.to_string())?;
     let revision = config.revision.clone();
     let mut random = Rng::with_seed(entropy::seed()?);
-    metrics::configured(&config);
-    host::announce_backends(&Live::new(&config).to_bytes());
+    let announcement = Announcement::new(&config);
+    announcement.make();
     let annotate = config.annotate;
     let prepare = |outcome: Outcome<'_>| Prepared::new(outcome, annotate);
     let table = Table::new(config, prepare, || random.u64(..));
@@ -152,6 +153,7 @@ fn activate() -> Result<Active, String> {
         router: RefCell::new(Router { table, random }),
         refusals: Refusals::default(),
         drains: Drains::default(),
+        announcement,
         tick_period: Cell::default(),
         has_failed: Cell::new(false),
     })

@@ -122,7 +122,7 @@ fn the_inspectors_are_istiods_and_off_on_opaque_ports() -> Result<()> {
 fn the_clusters_are_istiods() -> Result<()> {
     let ours = replaced(Templates::own()?.clusters(), NAMESPACE, DEMO)?;
     let dump = dump("1.31/plugin")?;
-    let istiods = dump.templates();
+    let istiods = dump.templates()?;
     for name in ["main_internal", "encap", "connect_originate"] {
         same(name, named(&ours, name)?, named(istiods.clusters(), name)?)?;
     }
@@ -150,7 +150,7 @@ fn the_plugin_is_istiods() -> Result<()> {
     same(
         "the plugin",
         &ours,
-        dump("1.31/plugin")?.templates().filter()?,
+        dump("1.31/plugin")?.templates()?.filter()?,
     )
 }
 
@@ -163,7 +163,7 @@ fn native_weights_are_istiods() -> Result<()> {
     ];
     let ours = placement.listeners(&Templates::own()?, &Routing::Native { weights })?;
     let ours = without_access_logs(replaced(&ours, NAMESPACE, DEMO)?);
-    let printed = dump("1.31/tcproute-without-plugin")?.templates();
+    let printed = dump("1.31/tcproute-without-plugin")?.templates()?;
     let istiods = without_access_logs(placement.listeners(&printed, &Routing::None)?);
     for name in CHAINS {
         same(name, chain(&ours, name)?, chain(&istiods, name)?)?;
@@ -174,7 +174,7 @@ fn native_weights_are_istiods() -> Result<()> {
 #[test]
 fn a_labelled_route_changes_nothing_for_istiod() -> Result<()> {
     let (plugin, labelled) = (dump("1.31/plugin")?, dump("1.31/tcproute-labelled")?);
-    let (plugin, labelled) = (plugin.templates(), labelled.templates());
+    let (plugin, labelled) = (plugin.templates()?, labelled.templates()?);
     same("listeners", labelled.listeners(), plugin.listeners())?;
     same("clusters", labelled.clusters(), plugin.clusters())?;
     same("the plugin", labelled.filter()?, plugin.filter()?)
@@ -194,7 +194,7 @@ async fn the_plugin_splits_on_istio_1_24() -> Result<()> {
 
 #[tokio::test]
 async fn istio_1_31_splits_by_itself_without_the_plugin() -> Result<()> {
-    let templates = dump("1.31/tcproute-without-plugin")?.templates();
+    let templates = dump("1.31/tcproute-without-plugin")?.templates()?;
     Waypoint::builder()
         .templates(templates, DEMO)
         .run(async |waypoint| {
@@ -214,7 +214,7 @@ async fn plugin_splits(name: &str) -> Result<()> {
     let dump = dump(name)?;
     let config = dump.plugin_config()?.to_string();
     Waypoint::builder()
-        .templates(dump.templates(), DEMO)
+        .templates(dump.templates()?, DEMO)
         .routing(Routing::Plugin {
             wasm: wasm.clone(),
             config: config.clone(),
@@ -243,7 +243,7 @@ fn our_listeners() -> Result<Value> {
 
 fn istiods_listeners(name: &str) -> Result<Value> {
     Ok(without_access_logs(
-        dump(name)?.templates().listeners().clone(),
+        dump(name)?.templates()?.listeners().clone(),
     ))
 }
 

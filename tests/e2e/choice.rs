@@ -7,8 +7,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{Duration, timeout};
 use waypoint_l4_testbed::client::{Client, ConnectError};
+use waypoint_l4_testbed::eventually::eventually;
 use waypoint_l4_testbed::split::measure;
 use waypoint_l4_testbed::tunnel::Stream;
 use waypoint_l4_testbed::waypoint::Waypoint;
@@ -210,12 +211,9 @@ async fn destination(waypoint: &Waypoint, row: &Value) -> Result<&'static str> {
 
 /// The access log's line of this number, once it is there.
 async fn logged_line(waypoint: &Waypoint, number: usize) -> Result<String> {
-    loop {
-        if let Some(line) = waypoint.access_log()?.get(number) {
-            return Ok(line.clone());
-        }
-        sleep(Duration::from_millis(10)).await;
-    }
+    let line = || Some(waypoint.access_log().ok()?.get(number)?.clone());
+    eventually("the connection is logged", || line().is_some()).await?;
+    line().context("the line has gone")
 }
 
 async fn ask_tls(waypoint: &Waypoint, client: &Client, sni: Option<&str>) -> Result<String> {

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use waypoint_l4_testbed::client::Client;
+use waypoint_l4_testbed::eventually::eventually;
 use waypoint_l4_testbed::hold::Held;
+use waypoint_l4_testbed::split::measure;
 
+use crate::metrics::scrape;
 use crate::{TCP_ECHO, client, split, wasm, waypoint};
 
 const HELD: usize = 100;
@@ -36,27 +39,15 @@ async fn connections_of_a_removed_backend_are_closed_in_time() -> Result<()> {
             waypoint
                 .update_plugin(&wasm(), &draining(0, 100).to_string())
                 .await?;
-            while held.report().cut.is_empty() {
-                ensure!(
-                    removed.elapsed() < Duration::from_secs(20),
-                    "nobody is closed"
-                );
-                sleep(Duration::from_millis(20)).await;
-            }
+            let cut = || held.report().cut.len();
+            eventually("somebody is closed", || cut() > 0).await?;
             // The update takes its time, but none of it before `removed`.
             let after = removed.elapsed();
             ensure!(
                 after >= Duration::from_secs(2),
                 "closed after {after:?} already"
             );
-            while held.report().cut.len() < on_one {
-                ensure!(
-                    removed.elapsed() < Duration::from_secs(20),
-                    "{:?}",
-                    held.report()
-                );
-                sleep(Duration::from_millis(100)).await;
-            }
+            eventually("all of pod one's are closed", || cut() >= on_one).await?;
             sleep(Duration::from_secs(2)).await;
             let report = held.close().await;
             assert_eq!(report.cut.len(), on_one, "{report:?}");
@@ -83,6 +74,124 @@ async fn a_backend_that_comes_back_keeps_its_connections() -> Result<()> {
             let report = held.close().await;
             ensure!(report.cut.is_empty(), "{report:?}");
             Ok(())
+        })
+        .await
+}
+
+/// The rule is another, its backends are those that they were.
+#[tokio::test]
+async fn a_renamed_route_keeps_its_connections() -> Result<()> {
+    waypoint(draining_after("1s", 50, 50))
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let held = hold(&client).await?;
+            let mut renamed = draining_after("1s", 50, 50);
+            renamed["listeners"][0]["rules"][0]["name"] = json!("demo/other");
+            waypoint
+                .update_plugin(&wasm(), &renamed.to_string())
+                .await?;
+            sleep(Duration::from_secs(5)).await;
+            let report = held.close().await;
+            ensure!(report.cut.is_empty(), "{report:?}");
+            Ok(())
+        })
+        .await
+}
+
+/// Back to the very configuration that the first connections came under, of which Envoy still has the
+/// plugin: they stay, and those that came in between are closed.
+#[tokio::test]
+async fn going_back_drains_what_came_in_between() -> Result<()> {
+    let before = draining_after("4s", 100, 0).to_string();
+    waypoint(&before)
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let on_one = hold(&client).await?;
+            let between = draining_after("4s", 0, 100);
+            waypoint
+                .update_plugin(&wasm(), &between.to_string())
+                .await?;
+            let on_two = hold(&client).await?;
+            waypoint.update_plugin(&wasm(), &before).await?;
+            let cut = || on_two.report().cut.len();
+            eventually("what came in between is closed", || cut() == HELD).await?;
+            sleep(Duration::from_secs(2)).await;
+            let report = on_one.close().await;
+            ensure!(report.cut.is_empty(), "{report:?}");
+            Ok(())
+        })
+        .await
+}
+
+/// So soon that the worker has not taken up what came in between: Envoy tells no plugin that the first
+/// configuration is in force again, and the last word is the other's.
+#[tokio::test]
+async fn going_back_at_once_cuts_nobody() -> Result<()> {
+    let mut before = draining(50, 50);
+    before["revision"] = json!("a");
+    let mut between = draining(0, 100);
+    between["revision"] = json!("b");
+    // Makes it slow to take up.
+    let rules = between["listeners"][0]["rules"].clone();
+    let listeners = between["listeners"].as_array_mut();
+    let others = (0..3000).map(|number| json!({"chain": number.to_string(), "rules": rules}));
+    listeners.context("no listeners")?.extend(others);
+    waypoint(&before)
+        .concurrency(1)
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let held = hold(&client).await?;
+            waypoint.send_plugin(&wasm(), &between.to_string())?;
+            let is_tried = || waypoint.envoy().read_log().contains("revision b,");
+            eventually("the main thread has tried it", is_tried).await?;
+            waypoint.send_plugin(&wasm(), &before.to_string())?;
+            for _ in 0..40 {
+                measure(&client, TCP_ECHO, 1).await;
+                sleep(Duration::from_millis(200)).await;
+            }
+            // By now its own word is the last again, which holds without new connections too.
+            sleep(Duration::from_secs(5)).await;
+            let tally = measure(&client, TCP_ECHO, 50).await;
+            tally.check(&[("one", 50), ("two", 50)])?;
+            let report = held.close().await;
+            ensure!(report.cut.is_empty(), "{report:?}");
+            let scrape = scrape(waypoint).await?;
+            assert_eq!(scrape.get("waypoint_l4_config_revision{}"), Some(&0xa));
+            Ok(())
+        })
+        .await
+}
+
+/// A listener for all chains is followed by one that names the chain: what counts is what the chain has
+/// now, under whichever name.
+#[tokio::test]
+async fn connections_of_an_unnamed_chain_are_judged_by_their_own() -> Result<()> {
+    let mut unnamed = draining(100, 0);
+    unnamed["listeners"][0]["chain"] = json!("*");
+    waypoint(&unnamed)
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let held = hold(&client).await?;
+            let named = draining(1, 99);
+            waypoint.update_plugin(&wasm(), &named.to_string()).await?;
+            sleep(Duration::from_secs(5)).await;
+            let report = held.report();
+            ensure!(
+                report.cut.is_empty(),
+                "the backend is still there: {report:?}"
+            );
+
+            let mut removed = draining(0, 100);
+            let others = unnamed["listeners"][0].clone();
+            removed["listeners"]
+                .as_array_mut()
+                .context("no listeners")?
+                .push(others);
+            waypoint
+                .update_plugin(&wasm(), &removed.to_string())
+                .await?;
+            let cut = || held.report().cut.len();
+            eventually("all are closed", || cut() == HELD).await
         })
         .await
 }

@@ -9,6 +9,7 @@
 mod access_log;
 mod choice;
 mod drain;
+mod failures;
 mod metrics;
 mod plain;
 mod protocols;

@@ -4,18 +4,93 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use waypoint_l4_testbed::echo::ECHO_PORT;
 use waypoint_l4_testbed::split::measure;
-use waypoint_l4_testbed::waypoint::Waypoint;
+use waypoint_l4_testbed::template::Templates;
+use waypoint_l4_testbed::waypoint::{NAMESPACE, Waypoint};
 
 use crate::{TCP_ECHO, backend, client, cluster, config, split, wasm, waypoint};
 
 const CONNECTIONS: &str = "waypoint_l4_connections_total";
 
-/// Per rule and backend, by labels, and equal to what the pods counted themselves.
 #[tokio::test]
 async fn connections_are_counted_by_rule_and_backend() -> Result<()> {
+    // As in envoy/bootstrap.yaml.
+    check(Templates::own()?).await
+}
+
+/// Istio has tags of its own, and shows only what its `stats_matcher` includes.
+#[tokio::test]
+async fn connections_are_counted_with_the_tags_of_istio() -> Result<()> {
+    let stats = istios_stats_config();
+    check(Templates::own()?.stats_config(stats)).await
+}
+
+/// The two things that docs/OBSERVABILITY.md tells of Istio's own tags.
+#[tokio::test]
+async fn istios_own_tags_are_as_told() -> Result<()> {
+    let mut config = split(9000, 0, 0);
+    let cache = "inbound-vip|6379|tcp|redis-cache.demo.svc.cluster.local";
+    config["listeners"]
+        .as_array_mut()
+        .context("no listeners")?
+        .push(json!({"chain": cache}));
+    let templates = Templates::own()?.stats_config(istios_stats_config());
+    let builder = waypoint(config).templates(templates, NAMESPACE);
+    builder
+        .run(async |waypoint| {
+            let tally = measure(&client(waypoint)?, TCP_ECHO, 5).await;
+            assert_eq!(tally.refused, 5, "{tally}");
+            let text = waypoint.admin().get("/stats/prometheus").await?;
+            let chain = cluster("tcp-echo", 9000);
+            let refused =
+                format!("envoy_tcp_downstream_cx_no_route{{tcp_prefix=\"{chain}\"}} 5");
+            ensure!(text.lines().any(|line| line == refused), "no {refused}: {text}");
+            let labels = format!(
+                r#"{{cache="demo",l4_backend="none",l4_chain="{cache}",l4_result="default",l4_rule="none"}}"#
+            );
+            let scrape = scrape(waypoint).await?;
+            let default = format!("{CONNECTIONS}{labels}");
+            assert_eq!(scrape.get(&default), Some(&0), "{scrape:#?}");
+            Ok(())
+        })
+        .await
+}
+
+/// What the bootstrap of Istio's agent comes to for the filter, as docs/OBSERVABILITY.md has it set up:
+/// tags for the parts that `extraStatTags` names, and those of its own that a name of the filter's, or
+/// tcp_proxy's, may match.
+fn istios_stats_config() -> Value {
+    let extra = ["l4_chain", "l4_rule", "l4_backend", "l4_result"]
+        .map(|tag| (tag, format!(r"({tag}=\.=(.*?);\.;)")));
+    // The part behind this word, wherever it stands.
+    let own = ["cache", "component", "wasm_filter"]
+        .map(|tag| (tag, format!(r"({tag}\.([^.]+)\.)")))
+        .into_iter()
+        .chain([
+            ("tag", r"(tag\.([^;]+);\.)".to_string()),
+            ("tcp_prefix", r"^tcp\.((.+)\.)\w+$".to_string()),
+        ]);
+    let tags = extra.into_iter().chain(own);
+    let tags: Vec<_> = tags
+        .map(|(tag, regex)| json!({"tagName": tag, "regex": regex}))
+        .collect();
+    json!({
+        "useAllDefaultTags": false,
+        "statsTags": tags,
+        "statsMatcher": {"inclusionList": {"patterns": [
+            {"prefix": "cluster_manager"},
+            {"prefix": "listener_manager"},
+            {"prefix": "server"},
+            {"prefix": "wasm"},
+            {"suffix": "downstream_cx_no_route"},
+        ]}},
+    })
+}
+
+/// Per rule and backend, by labels, and equal to what the pods counted themselves.
+async fn check(templates: Templates) -> Result<()> {
     let mut config = config(
         9000,
         json!([
@@ -30,7 +105,8 @@ async fn connections_are_counted_by_rule_and_backend() -> Result<()> {
         .context("no listeners")?
         .push(json!({"chain": cluster("tcp-echo-v1", 9000)}));
     let before = now()?;
-    waypoint(config)
+    let builder = waypoint(config).templates(templates, NAMESPACE);
+    builder
         .run(async |waypoint| {
             let client = client(waypoint)?;
             let tally = measure(&client, TCP_ECHO, 500).await;
@@ -108,7 +184,7 @@ fn labels(chain: &str, rule: &str, backend: &str, result: &str) -> String {
 }
 
 /// The plugin's metrics, by name and sorted labels.
-async fn scrape(waypoint: &Waypoint) -> Result<BTreeMap<String, u64>> {
+pub(crate) async fn scrape(waypoint: &Waypoint) -> Result<BTreeMap<String, u64>> {
     let text = waypoint.admin().get("/stats/prometheus").await?;
     let mut metrics = BTreeMap::new();
     for line in text.lines().filter(|line| line.starts_with("waypoint_l4_")) {

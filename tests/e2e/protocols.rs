@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 use waypoint_l4_testbed::echo::{ECHO_PORT, SERVER_CLOSES_PORT, SERVER_FIRST_PORT};
+use waypoint_l4_testbed::eventually::eventually;
 use waypoint_l4_testbed::split::measure;
 use waypoint_l4_testbed::waypoint::{Builder, Waypoint};
 
@@ -121,7 +122,8 @@ async fn a_client_may_connect_and_leave() -> Result<()> {
                 // Dropped without an end: the stream is reset.
             }
             let [one, two] = waypoint.pods();
-            eventually(|| one.echo().open(ECHO_PORT) + two.echo().open(ECHO_PORT) == 0).await?;
+            let open = || one.echo().open(ECHO_PORT) + two.echo().open(ECHO_PORT);
+            eventually("no connection is left behind", || open() == 0).await?;
             measure(&client, TCP_ECHO, 300)
                 .await
                 .check(&[("one", 90), ("two", 10)])
@@ -138,15 +140,4 @@ fn routed_to_pod_two(port: u16) -> Builder {
         ]}],
     }]});
     waypoint(config)
-}
-
-async fn eventually(holds: impl Fn() -> bool) -> Result<()> {
-    for _ in 0..200 {
-        if holds() {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(25)).await;
-    }
-    ensure!(holds(), "did not come true within 5 s");
-    Ok(())
 }

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use waypoint_l4_testbed::client::{Client, ConnectError};
 use waypoint_l4_testbed::echo::ECHO_PORT;
+use waypoint_l4_testbed::eventually::eventually;
 use waypoint_l4_testbed::hold::Held;
 use waypoint_l4_testbed::split::{Tally, binomial_bounds, measure};
 use waypoint_l4_testbed::waypoint::Waypoint;
@@ -141,16 +142,9 @@ async fn are_logged(waypoint: &Waypoint, refused: u64) -> Result<()> {
     assert_eq!(stats.values().sum::<u64>(), refused, "{stats:?}");
     let logged = || -> Result<u64> {
         let log = waypoint.access_log()?;
-        Ok(u64::try_from(
-            log.iter().filter(|line| line.contains("flags=NC")).count(),
-        )?)
+        let refused = log.iter().filter(|line| line.contains("flags=NC"));
+        Ok(u64::try_from(refused.count())?)
     };
-    for _ in 0..100 {
-        if logged()? == refused {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
-    assert_eq!(logged()?, refused, "{:?}", waypoint.access_log()?.last());
-    Ok(())
+    let are_all = || logged().is_ok_and(|logged| logged == refused);
+    eventually(&format!("{refused} are logged"), are_all).await
 }

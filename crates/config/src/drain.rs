@@ -11,8 +11,7 @@ use crate::object::objects;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self", rename_all = "camelCase", deny_unknown_fields)]
 pub struct Drain {
-    /// How long a connection goes on whose backend is in no rule of the chain any more, or has
-    /// weight 0 there.
+    /// How long a connection goes on whose backend has a weight in no rule of the chain any more.
     pub on_removal: Time,
 }
 

@@ -11,6 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::accept::accept;
+
 /// Istio's tcp-echo: each line is answered with the pod's name, a space and the line.
 pub const ECHO_PORT: u16 = 9000;
 /// The server speaks first: `NAME ready\n`, then every byte comes back as it is.
@@ -45,7 +47,10 @@ impl Echo {
                 .with_context(|| format!("pod {name} cannot listen on {address}:{port}"))?;
             let count = Arc::new(Counts::default());
             counts.insert(port, count.clone());
-            servers.spawn(accept(listener, port, name.to_string(), count, tls.clone()));
+            let (name, tls) = (name.to_string(), tls.clone());
+            servers.spawn(accept(listener, move |stream| {
+                count_and_serve(stream, port, name.clone(), count.clone(), tls.clone())
+            }));
         }
         Ok(Self {
             counts,
@@ -69,30 +74,19 @@ impl Echo {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
+fn count_and_serve(
+    stream: TcpStream,
     port: u16,
     name: String,
     counts: Arc<Counts>,
     tls: TlsAcceptor,
-) {
-    let mut connections = JoinSet::new();
-    loop {
-        // Finished connections are let go of here, or the set would only grow.
-        while connections.try_join_next().is_some() {}
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of file descriptors, say: some connection has to end first.
-            tokio::task::yield_now().await;
-            continue;
-        };
-        counts.accepted.fetch_add(1, Ordering::SeqCst);
-        counts.open.fetch_add(1, Ordering::SeqCst);
-        let (name, counts, tls) = (name.clone(), counts.clone(), tls.clone());
-        connections.spawn(async move {
-            // A client that goes away in the middle is no fault of the server's.
-            let _ = serve(stream, port, &name, &counts, tls).await;
-            counts.open.fetch_sub(1, Ordering::SeqCst);
-        });
+) -> impl Future<Output = ()> {
+    counts.accepted.fetch_add(1, Ordering::SeqCst);
+    counts.open.fetch_add(1, Ordering::SeqCst);
+    async move {
+        // A client that goes away in the middle is no fault of the server's.
+        let _ = serve(stream, port, &name, &counts, tls).await;
+        counts.open.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

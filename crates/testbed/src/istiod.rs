@@ -19,7 +19,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
-use crate::template::Templates;
+use crate::template::{Templates, each_object};
 
 const ISTIO_ONLY: [&str; 4] = [
     "istio.metadata_exchange",
@@ -79,7 +79,7 @@ impl Dump {
     }
 
     /// Files for a stock Envoy.
-    pub fn templates(&self) -> Templates {
+    pub fn templates(&self) -> Result<Templates> {
         let mut listeners: Vec<Value> = self.listeners().cloned().collect();
         let mut clusters: Vec<Value> = self.clusters().cloned().collect();
         let mut filters: Vec<Value> = self.filters().cloned().collect();
@@ -212,19 +212,6 @@ fn plugin_from_file(filter: &mut Value) {
         .map(|vm| vm.remove("environmentVariables"));
     plugin["configuration"]["value"] = json!("${PLUGIN_CONFIG}");
     plugin["failurePolicy"] = json!("${FAILURE_POLICY}");
-}
-
-fn each_object(value: &mut Value, change: &mut impl FnMut(&mut Map<String, Value>)) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| each_object(item, change)),
-        Value::Object(fields) => {
-            change(fields);
-            fields
-                .values_mut()
-                .for_each(|field| each_object(field, change));
-        }
-        _ => {}
-    }
 }
 
 fn each_string(value: &mut Value, change: &mut impl FnMut(&mut String)) {

@@ -41,12 +41,14 @@
 //! # }
 //! ```
 
+mod accept;
 pub mod address;
 pub mod admin;
 pub mod certificates;
 pub mod client;
 pub mod echo;
 pub mod envoy;
+pub mod eventually;
 pub mod hold;
 pub mod istiod;
 pub mod pod;

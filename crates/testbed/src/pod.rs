@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::accept::accept;
 use crate::address::HBONE_PORT;
 use crate::certificates::Identity;
 use crate::echo::Echo;
@@ -38,7 +39,13 @@ impl Pod {
             .with_context(|| format!("pod {name} cannot listen on {address}:{HBONE_PORT}"))?;
         let acceptor = TlsAcceptor::from(identity.server_config()?);
         let mut ztunnel = JoinSet::new();
-        ztunnel.spawn(accept(listener, acceptor, address));
+        ztunnel.spawn(accept(listener, move |stream| {
+            let acceptor = acceptor.clone();
+            async move {
+                // Whoever has no certificate of the mesh, or goes away, only loses his own connection.
+                let _ = serve(stream, acceptor, address).await;
+            }
+        }));
         Ok(Self {
             name: name.to_string(),
             address,
@@ -58,22 +65,6 @@ impl Pod {
     /// The servers behind the ztunnel, and what they have counted.
     pub fn echo(&self) -> &Echo {
         &self.echo
-    }
-}
-
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, address: Ipv4Addr) {
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::task::yield_now().await;
-            continue;
-        };
-        let acceptor = acceptor.clone();
-        connections.spawn(async move {
-            // Whoever has no certificate of the mesh, or goes away, only loses his own connection.
-            let _ = serve(stream, acceptor, address).await;
-        });
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::envoy::replace;
 
@@ -24,9 +24,11 @@ pub enum Routing {
     Native { weights: Vec<(String, u32)> },
 }
 
-/// What Envoy takes from files while it runs: listeners, clusters and the plugin.
+/// What Envoy starts with, and what it takes from files while it runs: listeners, clusters and the
+/// plugin.
 #[derive(Clone, Debug)]
 pub struct Templates {
+    bootstrap: Value,
     listeners: Value,
     clusters: Value,
     filter: Option<Value>,
@@ -47,28 +49,40 @@ pub struct Placement {
 impl Templates {
     /// The mesh of this project's folder `envoy/`.
     pub fn own() -> Result<Self> {
-        Ok(Self {
-            listeners: yaml(
-                "listeners.yaml",
-                include_str!("../../../envoy/listeners.yaml"),
-            )?,
-            clusters: yaml(
-                "clusters.yaml",
-                include_str!("../../../envoy/clusters.yaml"),
-            )?,
-            filter: Some(yaml(
-                "filter.yaml",
-                include_str!("../../../envoy/filter.yaml"),
-            )?),
-        })
+        let listeners = include_str!("../../../envoy/listeners.yaml");
+        let clusters = include_str!("../../../envoy/clusters.yaml");
+        let filter = include_str!("../../../envoy/filter.yaml");
+        Self::new(
+            yaml("listeners.yaml", listeners)?,
+            yaml("clusters.yaml", clusters)?,
+            Some(yaml("filter.yaml", filter)?),
+        )
     }
 
-    pub(crate) fn new(listeners: Value, clusters: Value, filter: Option<Value>) -> Self {
-        Self {
+    /// With access logs of this form: a `logFormat`, as Envoy has it.
+    pub fn log_format(mut self, format: &Value) -> Self {
+        each_object(&mut self.listeners, &mut |object| {
+            if let Some(current) = object.get_mut("logFormat") {
+                current.clone_from(format);
+            }
+        });
+        self
+    }
+
+    /// With this `statsConfig` in the bootstrap.
+    pub fn stats_config(mut self, config: Value) -> Self {
+        self.bootstrap["statsConfig"] = config;
+        self
+    }
+
+    pub(crate) fn new(listeners: Value, clusters: Value, filter: Option<Value>) -> Result<Self> {
+        let bootstrap = include_str!("../../../envoy/bootstrap.yaml");
+        Ok(Self {
+            bootstrap: yaml("bootstrap.yaml", bootstrap)?,
             listeners,
             clusters,
             filter,
-        }
+        })
     }
 
     /// The listeners, as an answer of LDS.
@@ -94,9 +108,8 @@ impl Templates {
 }
 
 impl Placement {
-    pub fn bootstrap(&self) -> Result<Value> {
-        let text = include_str!("../../../envoy/bootstrap.yaml");
-        self.fill(&yaml("bootstrap.yaml", text)?, &[])
+    pub fn bootstrap(&self, templates: &Templates) -> Result<Value> {
+        self.fill(&templates.bootstrap, &[])
     }
 
     pub fn listeners(&self, templates: &Templates, routing: &Routing) -> Result<Value> {
@@ -141,7 +154,7 @@ impl Placement {
         failure_policy: &str,
     ) -> Result<()> {
         let file = |name: &str| directory.join(name);
-        replace(&file("bootstrap.json"), &self.bootstrap()?)?;
+        replace(&file("bootstrap.json"), &self.bootstrap(templates)?)?;
         replace(
             &file("listeners.json"),
             &self.listeners(templates, routing)?,
@@ -224,6 +237,19 @@ fn route_natively(listeners: &mut Value, weights: &[(String, u32)]) -> Result<()
     Ok(())
 }
 
+pub(crate) fn each_object(value: &mut Value, change: &mut impl FnMut(&mut Map<String, Value>)) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| each_object(item, change)),
+        Value::Object(fields) => {
+            change(fields);
+            fields
+                .values_mut()
+                .for_each(|field| each_object(field, change));
+        }
+        _ => {}
+    }
+}
+
 fn yaml(name: &str, text: &str) -> Result<Value> {
     serde_saphyr::from_str(text).with_context(|| format!("envoy/{name} is no YAML"))
 }
@@ -283,7 +309,7 @@ mod tests {
         let placement = placement();
         let wasm = Path::new("/plugin.wasm");
         for value in [
-            placement.bootstrap().unwrap(),
+            placement.bootstrap(&templates).unwrap(),
             placement.listeners(&templates, &Routing::None).unwrap(),
             placement.clusters(&templates).unwrap(),
             placement

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustls::pki_types::ServerName;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -15,7 +16,7 @@ use crate::address::{HBONE_PORT, Network};
 use crate::admin::Admin;
 use crate::certificates::{Authority, Identity};
 use crate::client::Client;
-use crate::envoy::{Counters, Envoy, Options, UpdateError};
+use crate::envoy::{Counters, Envoy, Options, UpdateError, replace};
 use crate::pod::Pod;
 use crate::template::{Placement, Routing, Templates};
 use crate::tunnel::Stream;
@@ -130,13 +131,16 @@ impl Waypoint {
 
     /// Gives the plugin another config, and its code from this file: ECDS, as istiod updates it.
     pub async fn update_plugin(&self, wasm: &Path, config: &str) -> Result<(), UpdateError> {
-        let filter = self
-            .placement
-            .filter(&self.templates, wasm, config, &self.failure_policy)?;
+        let filter = self.filter(wasm, config)?;
         let counters = Counters::filter(self.templates.filter_name()?);
         self.envoy
             .update(&self.file("filter.json"), &filter, &counters)
             .await
+    }
+
+    /// As [`update_plugin`](Self::update_plugin), without waiting for what Envoy makes of it.
+    pub fn send_plugin(&self, wasm: &Path, config: &str) -> Result<()> {
+        replace(&self.file("filter.json"), &self.filter(wasm, config)?)
     }
 
     /// Gives tcp-echo:9000 other weights without the plugin: LDS, as istiod updates its own routing.
@@ -166,6 +170,11 @@ impl Waypoint {
             let _ = directory.keep();
         }
         self.envoy.explain(error)
+    }
+
+    fn filter(&self, wasm: &Path, config: &str) -> Result<Value> {
+        self.placement
+            .filter(&self.templates, wasm, config, &self.failure_policy)
     }
 
     fn file(&self, name: &str) -> PathBuf {

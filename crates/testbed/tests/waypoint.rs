@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 use waypoint_l4_testbed::client::ConnectError;
 use waypoint_l4_testbed::echo::{ECHO_PORT, SERVER_FIRST_PORT};
 use waypoint_l4_testbed::envoy::{Counters, UpdateError};
+use waypoint_l4_testbed::eventually::eventually;
 use waypoint_l4_testbed::split::measure;
 use waypoint_l4_testbed::template::Routing;
 use waypoint_l4_testbed::tunnel::Stream;
@@ -357,14 +358,4 @@ async fn a_rejected_update_says_so_and_changes_nothing() -> Result<()> {
     let client = Arc::new(waypoint.client()?);
     measure(&client, TCP_ECHO, 20).await.check(&[("one", 1)])
     }).await
-}
-
-async fn eventually(what: &str, holds: impl Fn() -> bool) -> Result<()> {
-    for _ in 0..500 {
-        if holds() {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
-    anyhow::bail!("in ten seconds it did not come true that {what}")
 }

@@ -17,10 +17,9 @@ use std::process::ExitCode;
 use clap::{ArgGroup, Args};
 use waypoint_l4_compile::ObjectName;
 
-use crate::check::Format;
 use crate::files::read_stdin_once;
 use crate::manifests::Manifests;
-use crate::output::{print, report};
+use crate::output::{Format, print, report};
 use connection::Connection;
 use destination::{Destination, Place};
 use explanation::Explanation;

@@ -7,8 +7,8 @@ use crate::Live;
 fn clusters_with_a_weight_are_live() {
     let config = br#"{"version":1,"listeners":[
         {"chain":"a","rules":[
-            {"name":"r","backends":[{"name":"1","cluster":"c1","weight":9},{"name":"2","cluster":"c2","weight":0}]},
-            {"name":"s","backends":[{"name":"3","cluster":"c3"},{"name":"4","refuse":"BackendNotFound"}]}]},
+            {"name":"r","backends":[{"name":"1","cluster":"c1","weight":9},{"name":"2","cluster":"c2","weight":0},{"name":"5","cluster":"c5","weight":0}]},
+            {"name":"s","backends":[{"name":"3","cluster":"c3"},{"name":"4","refuse":"BackendNotFound"},{"name":"5","cluster":"c5"}]}]},
         {"chain":"empty"},
         {"chain":"*","rules":[{"name":"r","backends":[{"name":"2","cluster":"c2"}]}]}]}"#;
     let live = Live::new(&parse(config).unwrap());
@@ -17,6 +17,8 @@ fn clusters_with_a_weight_are_live() {
         ("a", "c2", false),
         ("a", "c3", true),
         ("a", "c4", false),
+        // One rule with a weight is enough.
+        ("a", "c5", true),
         // Only chains that are not named are any chain's.
         ("empty", "c2", false),
         ("b", "c2", true),
