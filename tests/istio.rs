@@ -1,11 +1,13 @@
 //! What a real istiod sends to a waypoint (`testdata/istio/`): the testbed's own configuration is
 //! held against it, and a stock Envoy runs on it with the filter.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use waypoint_l4_compile::{Options, Output, Source, compile};
 use waypoint_l4_testbed::istiod::Dump;
 use waypoint_l4_testbed::split::measure;
 use waypoint_l4_testbed::template::{Placement, Routing, Templates};
@@ -192,6 +194,43 @@ async fn the_plugin_splits_on_istio_1_24() -> Result<()> {
     plugin_splits("1.24/plugin").await
 }
 
+/// A VirtualService from the days of sidecars: what `compile` makes of it names clusters that istiod
+/// has made for the subsets.
+#[tokio::test]
+async fn a_virtual_service_splits_among_subsets_on_istio_1_31() -> Result<()> {
+    let manifests = [
+        "00-mesh",
+        "subsets-destinationrule",
+        "subsets-virtualservice-labelled",
+    ];
+    let sources = manifests.map(|name| Source {
+        content: fs::read(root().join(format!("testdata/istio/manifests/{name}.yaml")))
+            .map_err(|error| error.to_string()),
+        name: name.to_string(),
+    });
+    let options = Options {
+        output: Output::Config,
+        ..Options::default()
+    };
+    let config = compile(&sources, &options)?.manifests;
+    Waypoint::builder()
+        .templates(dump("1.31/subsets-labelled")?.templates()?, DEMO)
+        .routing(Routing::Plugin {
+            wasm: wasm()?,
+            config,
+        })
+        .run(async |waypoint| {
+            let client = Arc::new(waypoint.client()?.streams_per_connection(10));
+            for port in [9000, 9001] {
+                measure(&client, &format!("10.96.0.10:{port}"), 500)
+                    .await
+                    .check(&[("one", 80), ("two", 20)])?;
+            }
+            Ok(())
+        })
+        .await
+}
+
 #[tokio::test]
 async fn istio_1_31_splits_by_itself_without_the_plugin() -> Result<()> {
     let templates = dump("1.31/tcproute-without-plugin")?.templates()?;
@@ -204,13 +243,15 @@ async fn istio_1_31_splits_by_itself_without_the_plugin() -> Result<()> {
         .await
 }
 
-async fn plugin_splits(name: &str) -> Result<()> {
+fn wasm() -> Result<PathBuf> {
     let wasm = root().join("target/waypoint-l4.wasm");
-    ensure!(
-        wasm.is_file(),
-        "{} is missing: run `make build`",
-        wasm.display()
-    );
+    let missing = format!("{} is missing: run `make build`", wasm.display());
+    ensure!(wasm.is_file(), missing);
+    Ok(wasm)
+}
+
+async fn plugin_splits(name: &str) -> Result<()> {
+    let wasm = wasm()?;
     let dump = dump(name)?;
     let config = dump.plugin_config()?.to_string();
     Waypoint::builder()
