@@ -13,6 +13,7 @@ TOOLS := target/tools
 WASM := target/waypoint-l4.wasm
 CLI := target/release/waypoint-l4
 WASM_TARGET := wasm32-unknown-unknown
+CONFIG_REFERENCE := cargo run --locked --quiet -p waypoint-l4-config --features schema --example reference
 # Paths of the machine that builds have no place in what is shipped.
 REMAP := target.$(WASM_TARGET).rustflags=["--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo","--remap-path-prefix=$(CURDIR)=waypoint-l4"]
 
@@ -74,12 +75,17 @@ test-wasm: $(TOOLS)/wasm-target $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION)
 golden: ## rewrites the expected outputs in testdata/compile; read the diff before you commit it
 	REFRESH_GOLDEN=1 cargo test --locked --test golden
 
+.PHONY: config-docs
+config-docs: ## writes docs/CONFIG.md, the reference of the plugin configuration
+	$(CONFIG_REFERENCE) >docs/CONFIG.md
+
 .PHONY: check
 check: ## format, lints, docs, and each crate alone
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(MAKE) check-wasm
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+	$(CONFIG_REFERENCE) | diff docs/CONFIG.md - || { echo "docs/CONFIG.md is not what \`make config-docs\` writes" >&2; exit 1; }
 	for crate in crates/*/; do (cd $$crate && cargo check --locked --all-targets); done
 
 # What is compiled for Wasm only. Debian's compiler, the fallback, comes without clippy.

@@ -9,6 +9,11 @@ use crate::object::objects;
 /// One destination of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Wire", into = "Wire")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "Wire")
+)]
 pub struct Backend {
     /// The name people see: in logs, metrics and `explain`.
     pub name: String,
@@ -65,12 +70,19 @@ impl core::error::Error for InvalidReason {}
 /// a buffered second pass, and would report errors without their place.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Wire {
+    /// The name people see: in logs, metrics and `explain`. No two of a rule are equal where `compile`
+    /// has written them; `sticky` knows a backend by it.
     name: String,
+    /// The Envoy cluster that its connections go to. Either this or `refuse` is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cluster: Option<String>,
+    /// Why its connections are refused, at its share: a reason such as `BackendNotFound`, one word of 1
+    /// to 64 letters and digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refuse: Option<String>,
+    /// 1 if absent.
     #[serde(default, skip_serializing_if = "Weight::is_default")]
     weight: Weight,
 }

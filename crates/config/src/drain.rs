@@ -10,6 +10,7 @@ use crate::object::objects;
 /// When connections are closed that a change of the route leaves behind; never, unless asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self", rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Drain {
     /// How long a connection goes on whose backend has a weight in no rule of the chain any more.
     pub on_removal: Time,
@@ -20,6 +21,11 @@ objects!(Drain);
 /// A length of time in the Gateway API's form (GEP-2257): `30s`, `1h30m`, `500ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String")
+)]
 pub struct Time(Duration);
 
 impl Time {

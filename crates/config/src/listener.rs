@@ -13,7 +13,9 @@ use crate::{Backend, Drain, Match, Pick};
 /// The whole plugin configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Config {
+    /// 1.
     pub version: Version,
     /// Identifies this configuration in logs and metrics; never judged. `compile` writes the first
     /// 12 hex digits of the SHA-256 of the rest.
@@ -23,6 +25,7 @@ pub struct Config {
     /// `%FILTER_STATE(wasm.waypoint_l4_rule:PLAIN)%` and `wasm.waypoint_l4_backend`.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub annotate: bool,
+    /// One for each filter chain.
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
@@ -34,6 +37,11 @@ pub struct Config {
 /// The version of the wire form: 1, the only one there is. It stays 1 as long as an old
 /// configuration means the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "u32")
+)]
 pub struct Version;
 
 impl Version {
@@ -63,13 +71,15 @@ impl<'de> Deserialize<'de> for Version {
 /// alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Listener {
     /// Equals Envoy's property `xds.filter_chain_name`; `*` is any chain that no other listener
     /// names.
     pub chain: String,
-    /// What happens when no rule matches.
+    /// What happens when no rule matches: `default`, if absent.
     #[serde(default, skip_serializing_if = "Otherwise::is_default")]
     pub otherwise: Otherwise,
+    /// Never, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<Drain>,
     /// In order: the first whose match holds decides.
@@ -77,8 +87,10 @@ pub struct Listener {
     pub rules: Vec<Rule>,
 }
 
+/// What becomes of a connection that no rule matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Otherwise {
     /// Leave the connection to tcp_proxy's own cluster.
     #[default]
@@ -93,15 +105,20 @@ impl Otherwise {
     }
 }
 
+/// Which connections, and where they go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rule {
     /// Where the rule comes from, `namespace/route`; shown in logs, metrics and `explain`.
     pub name: String,
+    /// Every connection, if absent.
     #[serde(default, rename = "match", skip_serializing_if = "Match::is_default")]
     pub matches: Match,
+    /// By chance, if absent.
     #[serde(default, skip_serializing_if = "Pick::is_default")]
     pub pick: Pick,
+    /// One at least.
     #[serde(deserialize_with = "at_least_one")]
     pub backends: Vec<Backend>,
 }

@@ -12,6 +12,7 @@ use crate::object::objects;
 /// items does. A fact that is not known (no SNI, no principal) makes a condition on it fail.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self", rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Match {
     /// Server names of the TLS ClientHello.
     #[serde(
@@ -56,6 +57,11 @@ impl Match {
 /// case: server names know no case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String")
+)]
 pub struct SniPattern(String);
 
 impl SniPattern {
@@ -85,6 +91,11 @@ impl From<SniPattern> for String {
 /// A Kubernetes namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String")
+)]
 pub struct Namespace(String);
 
 impl Namespace {
@@ -113,6 +124,11 @@ impl From<Namespace> for String {
 /// A Kubernetes service account, `namespace/name` on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String")
+)]
 pub struct ServiceAccount {
     pub namespace: Namespace,
     pub name: String,
@@ -149,6 +165,11 @@ impl From<ServiceAccount> for String {
 /// IPv4: addresses are compared without that dress. `::/0` is any IPv6 address, and no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "String")
+)]
 pub struct Cidr(pub IpNet);
 
 impl TryFrom<String> for Cidr {

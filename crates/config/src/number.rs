@@ -2,9 +2,15 @@ use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// A backend's weight: its share is its weight over the sum of its rule.
+/// A backend's weight, 0 to 1000000: its share is its weight over the sum of its rule. 0 gets nothing, and
+/// where all are 0 every connection is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "u32")
+)]
 pub struct Weight(u32);
 
 impl Weight {

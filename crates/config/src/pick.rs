@@ -4,9 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::object::objects;
 
-/// How a rule picks one of its backends.
+/// How a rule picks one of its backends: just one of these.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Wire", into = "Wire")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "Wire")
+)]
 pub enum Pick {
     /// Each connection by chance, in proportion to the weights.
     #[default]
@@ -24,8 +29,10 @@ impl Pick {
     }
 }
 
+/// By what a client is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum StickyKey {
     /// The client's IP address, without its port.
     SourceAddress,
@@ -36,22 +43,32 @@ pub enum StickyKey {
 /// `{random: {}}`, `{exact: {}}` or `{sticky: {by: ...}}`.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Wire {
+    /// Each connection by chance, in proportion to the weights. The default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     random: Option<Empty>,
+    /// In turn: after n connections of an Envoy worker each backend is within one connection of its
+    /// share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exact: Option<Empty>,
+    /// The same client always to the same backend, by weighted rendezvous hashing: of a change of
+    /// weights only the share that changes moves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sticky: Option<Sticky>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Empty {}
 
+/// What makes clients the same.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Sticky {
+    /// A client of which that is not known goes by chance.
     by: StickyKey,
 }
 
