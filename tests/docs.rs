@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::indexing_slicing,
+    clippy::unwrap_used,
     reason = "a test may panic, and clippy sees none without a harness"
 )]
 
