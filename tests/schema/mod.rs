@@ -1,35 +1,37 @@
-//! Checks objects against the schemas of their CustomResourceDefinitions, as far as the schemas
-//! here go: types, required and unknown fields, enumerations, bounds. Patterns and CEL rules are
-//! not checked.
+//! Checks objects as an API server does, by the schemas of their CustomResourceDefinitions: types,
+//! patterns, formats, bounds, unknown fields and the CEL rules.
+//!
+//! What JSON Schema says is left to `jsonschema`, and the language of the rules to `cel`. What
+//! Kubernetes adds to them is here: fields that no schema names are unknown, defaults are filled in
+//! before the rules are asked, and rules have some functions more. Not checked: rules for metadata,
+//! and that the keys of a list of type `map` are unique, which the Gateway API says in CEL as well.
 
+pub mod rules;
+mod structural;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use serde_json::{Map, Value};
+use jsonschema::{PatternOptions, Validator};
+use serde_json::Value;
 
 /// Checks an object against a file of `testdata/crds`.
 pub fn check(file: &str, object: &Value) -> Result<(), String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("testdata/crds")
-        .join(file);
-    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let definition: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    let versions = definition["versions"].as_array().into_iter().flatten();
-    let version = versions.into_iter().find(|version| {
-        let group = definition["group"].as_str().unwrap_or_default();
-        let name = version["name"].as_str().unwrap_or_default();
-        object["apiVersion"] == format!("{group}/{name}")
-    });
-    let Some(version) = version else {
-        return Err(format!("{file} has no {}", object["apiVersion"]));
-    };
-    let mut schema = version["schema"].clone();
-    for field in ["apiVersion", "kind", "metadata"] {
-        let anything = Map::from_iter([(UNKNOWN_FIELDS.to_owned(), Value::Bool(true))]);
-        schema["properties"][field] = Value::Object(anything);
+    let api_version = object["apiVersion"].as_str().unwrap_or_default();
+    let version = version(file, api_version)?;
+    let mut faults: Vec<_> = version
+        .validator
+        .iter_errors(object)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    // As the API server does, which asks the rules only of what has the right form.
+    if faults.is_empty() {
+        let mut object = object.clone();
+        structural::fill_in_defaults(&version.schema, &mut object);
+        rules::check("", &version.schema, &object, &mut faults);
     }
-    let mut faults = Vec::new();
-    visit("", &schema, object, &mut faults);
     if faults.is_empty() {
         return Ok(());
     }
@@ -41,62 +43,55 @@ pub fn check(file: &str, object: &Value) -> Result<(), String> {
     ))
 }
 
-const UNKNOWN_FIELDS: &str = "x-kubernetes-preserve-unknown-fields";
+/// A version of a kind.
+struct Version {
+    schema: Value,
+    validator: Validator,
+}
 
-fn visit(path: &str, schema: &Value, value: &Value, faults: &mut Vec<String>) {
-    let mut fault = |text: &str| faults.push(format!("{path}: {text}"));
-    let fits = match schema["type"].as_str() {
-        Some("object") => value.is_object(),
-        Some("array") => value.is_array(),
-        Some("string") => value.is_string(),
-        Some("integer") => value.is_i64() || value.is_u64(),
-        Some("number") => value.is_number(),
-        Some("boolean") => value.is_boolean(),
-        _ => true,
+type Versions = BTreeMap<(String, String), Arc<Version>>;
+
+fn version(file: &str, api_version: &str) -> Result<Arc<Version>, String> {
+    static VERSIONS: LazyLock<Mutex<Versions>> = LazyLock::new(Mutex::default);
+    let key = (file.to_owned(), api_version.to_owned());
+    let mut versions = VERSIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = versions.get(&key) {
+        return Ok(known.clone());
+    }
+    let version = Arc::new(read(file, api_version)?);
+    versions.insert(key, version.clone());
+    Ok(version)
+}
+
+fn read(file: &str, api_version: &str) -> Result<Version, String> {
+    let definition = definition(file)?;
+    let group = definition["group"].as_str().unwrap_or_default();
+    let versions = definition["versions"].as_array().into_iter().flatten();
+    let version = versions.into_iter().find(|version| {
+        let name = version["name"].as_str().unwrap_or_default();
+        format!("{group}/{name}") == api_version
+    });
+    let Some(version) = version else {
+        return Err(format!("{file} has no {api_version}"));
     };
-    if !fits {
-        return fault(&format!("{value} is no {}", schema["type"]));
+    let mut schema = version["schema"].clone();
+    for field in ["apiVersion", "kind", "metadata"] {
+        schema["properties"][field] = structural::anything();
     }
-    if let Some(allowed) = schema["enum"].as_array()
-        && !allowed.contains(value)
-    {
-        fault(&format!("{value} is none of {allowed:?}"));
-    }
-    let size = match value {
-        Value::Number(number) => number.as_i64().map(|n| (n, "minimum", "maximum")),
-        Value::String(text) => i64::try_from(text.len())
-            .ok()
-            .map(|n| (n, "minLength", "maxLength")),
-        Value::Array(items) => i64::try_from(items.len())
-            .ok()
-            .map(|n| (n, "minItems", "maxItems")),
-        _ => None,
-    };
-    if let Some((size, least, most)) = size {
-        if schema[least].as_i64().is_some_and(|least| size < least) {
-            fault(&format!("{size} is below {least}"));
-        }
-        if schema[most].as_i64().is_some_and(|most| size > most) {
-            fault(&format!("{size} is above {most}"));
-        }
-    }
-    for required in schema["required"].as_array().into_iter().flatten() {
-        if value.get(required.as_str().unwrap_or_default()).is_none() {
-            fault(&format!("{required} is missing"));
-        }
-    }
-    for (name, field) in value.as_object().into_iter().flatten() {
-        let path = format!("{path}.{name}");
-        match (
-            schema["properties"].get(name),
-            schema.get("additionalProperties"),
-        ) {
-            (Some(schema), _) | (None, Some(schema)) => visit(&path, schema, field, faults),
-            (None, None) if schema[UNKNOWN_FIELDS] == true => {}
-            (None, None) => faults.push(format!("{path}: unknown field")),
-        }
-    }
-    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-        visit(&format!("{path}[{index}]"), &schema["items"], item, faults);
-    }
+    let validator = jsonschema::options()
+        // Nearest to the expressions of Go.
+        .with_pattern_options(PatternOptions::regex())
+        .should_validate_formats(true)
+        .should_ignore_unknown_formats(true)
+        .build(&structural::json_schema(&schema))
+        .map_err(|error| format!("{file}: {error}"))?;
+    Ok(Version { schema, validator })
+}
+
+fn definition(file: &str) -> Result<Value, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("testdata/crds")
+        .join(file);
+    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }

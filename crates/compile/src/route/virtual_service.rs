@@ -1,6 +1,7 @@
 //! The L4 part of Istio's VirtualService: `tls` and `tcp`.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use ipnet::IpNet;
@@ -10,7 +11,6 @@ use waypoint_l4_config::{Cidr, InvalidMatch, Match, Namespace, SniPattern, Weigh
 
 use super::{
     BackendRef, Conditions, Impossible, Parents, Reference, Route, RouteKind, RouteRule, collect,
-    length,
 };
 use crate::annotation::Annotations;
 use crate::error::Fault;
@@ -189,8 +189,9 @@ impl RouteRule {
             });
         }
         let backends_path = format!("{path}.route");
-        let count = spec.route.len();
-        faults.extend(length(&backends_path, "destination", &(1..=usize::MAX), count).err());
+        if spec.route.is_empty() {
+            faults.push(missing(&backends_path, "at least one destination"));
+        }
         let mut backends = collect(&spec.route, &mut faults, |index, destination| {
             BackendRef::parse_destination(
                 &format!("{backends_path}[{index}]"),
@@ -250,13 +251,12 @@ impl Conditions {
         });
         let subnet: Vec<_> = spec.source_subnet.iter().cloned().collect();
         let source_cidrs: Vec<Cidr> = collect(&subnet, &mut faults, |_, subnet| {
-            condition(format!("{path}.sourceSubnet"), subnet)
+            network(format!("{path}.sourceSubnet"), subnet)
         });
         let destinations: Vec<IpNet> =
             collect(&spec.destination_subnets, &mut faults, |index, subnet| {
                 let path = format!("{path}.destinationSubnets[{index}]");
-                let cidr: Cidr = condition(path, subnet)?;
-                Ok(cidr.0)
+                network(path, subnet).map(|network| network.0)
             });
         let port = spec.port.filter(|port| *port != 0);
         let port = port.map(|port| port_number(&format!("{path}.port"), port));
@@ -286,6 +286,15 @@ impl Conditions {
                 ..Match::default()
             },
         })
+    }
+}
+
+/// A network, or the one of a single address.
+fn network(path: String, text: &str) -> Result<Cidr, Vec<Fault>> {
+    match text.parse::<IpAddr>() {
+        Ok(IpAddr::V4(_)) => condition(path, &format!("{text}/32")),
+        Ok(IpAddr::V6(_)) => condition(path, &format!("{text}/128")),
+        Err(_) => condition(path, text),
     }
 }
 
