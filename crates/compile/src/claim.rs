@@ -50,7 +50,12 @@ impl Claim<'_> {
     pub(crate) fn order(&self, other: &Self, frontend: &Frontend) -> Ordering {
         let key = |claim: &Self| {
             let is_producer = !frontend.is_consumed_by(claim.route);
-            let is_last = claim.takes_all(frontend);
+            let is_last = match claim.route.kind {
+                RouteKind::TlsRoute | RouteKind::TcpRoute => claim.takes_all(frontend),
+                // Istio asks the rules for TLS of all VirtualServices, then those for TCP, and takes
+                // the first that matches, whether or not it has conditions.
+                RouteKind::VirtualService => !claim.rule.for_tls,
+            };
             (is_producer, claim.route.kind, is_last, claim.closeness())
         };
         let by_key = key(self).cmp(&key(other));

@@ -1,10 +1,11 @@
 //! From all routes to the rules of each Service port: which there are, and in which order.
 //!
 //! Consumer routes come first: for clients of its namespace such a route wins over those of the
-//! Service's. Of each, TLSRoutes come before TCPRoutes and both before VirtualServices; among these,
-//! rules with conditions come before those without, which would leave them nothing; then server names
-//! go from the closest to the widest; then routes go by precedence. What an earlier rule takes whole
-//! is no rule.
+//! Service's. Of each, TLSRoutes come before TCPRoutes and both before VirtualServices. Among routes of
+//! the Gateway API, rules with conditions come before those without, which would leave them nothing;
+//! then server names go from the closest to the widest; then routes go by precedence. Among
+//! VirtualServices, rules for TLS come before those for TCP, and then the objects go by precedence. What
+//! an earlier rule takes whole is no rule.
 
 use std::collections::BTreeMap;
 
@@ -206,7 +207,8 @@ fn effective<'o>(
         // A consumer and a producer route may be equal, and it is not their age that decides.
         let equal = winner.matches == claim.matches
             && winner.route.kind == claim.route.kind
-            && winner.route.namespace == claim.route.namespace;
+            && winner.rule.for_tls == claim.rule.for_tls
+            && frontend.is_consumed_by(winner.route) == frontend.is_consumed_by(claim.route);
         let (part, service, port) = (claim.part, frontend.service.clone(), frontend.port);
         let winner = winner.route.id.clone();
         let remark = match equal {

@@ -95,6 +95,7 @@ impl fmt::Display for Remark {
                 prefix(part),
                 match winner.kind.as_str() {
                     "HTTPRoute" | "GRPCRoute" => "a route of HTTP goes before one of TCP",
+                    "VirtualService" => "the oldest object, then the first by name and namespace",
                     _ => "the oldest route, then the first by namespace and name",
                 }
             ),

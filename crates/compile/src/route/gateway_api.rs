@@ -110,6 +110,7 @@ impl Route {
             };
             rules.push(RouteRule {
                 path,
+                for_tls: false,
                 suffix: String::new(),
                 conditions: vec![conditions],
                 backends,

@@ -86,6 +86,8 @@ pub(crate) const ISTIO_NETWORKING: &str = "networking.istio.io";
 pub(crate) struct RouteRule {
     /// As `spec.rules[0]` or `spec.tcp[1]`.
     pub(crate) path: String,
+    /// Whether it is one of `spec.tls`.
+    pub(crate) for_tls: bool,
     /// Tells the rules of one object apart; empty where it has but one.
     pub(crate) suffix: String,
     /// Any of these is enough. Never empty.
@@ -135,12 +137,20 @@ pub(crate) enum Reference {
 }
 
 impl Route {
-    /// Orders routes of a kind by precedence: the older first, then by namespace and name. A route
-    /// without a timestamp is not in a cluster yet, so it will be the newest there.
+    /// Orders routes of a kind by precedence: the older first, then by namespace and name, of which
+    /// Istio takes the name first. A route without a timestamp is not in a cluster yet, so it will be
+    /// the newest there.
     pub(crate) fn precedence(&self, other: &Self) -> Ordering {
         let key = |route: &Self| (route.created.is_none(), route.created.clone());
         let by_age = key(self).cmp(&key(other));
-        by_age.then_with(|| self.name.cmp(&other.name))
+        let (name, other_name) = (&self.name, &other.name);
+        by_age.then_with(|| match self.kind {
+            RouteKind::TlsRoute | RouteKind::TcpRoute => name.cmp(other_name),
+            RouteKind::VirtualService => {
+                let by_name = name.name.cmp(&other_name.name);
+                by_name.then_with(|| name.cmp(other_name))
+            }
+        })
     }
 
     /// The rules that can decide: those of a Gateway API route all match the same, so the first does.

@@ -214,6 +214,7 @@ impl RouteRule {
         }
         Ok(Self {
             path,
+            for_tls: is_tls,
             suffix: String::new(),
             conditions,
             backends,
