@@ -137,7 +137,8 @@ pub(crate) fn resolve<'o>(
         let waypoint = frontend.map(|frontend| &frontend.waypoint);
         let rules = hosts.rules(service, waypoint);
         if !rules.iter().any(|rule| rule.subsets.contains(subset)) {
-            let cause = format!("no DestinationRule for {id} has a subset {subset}");
+            let cause =
+                format!("no DestinationRule for {id} that the waypoint sees has a subset {subset}");
             return Err((Refusal::BackendNotFound, cause));
         }
     }

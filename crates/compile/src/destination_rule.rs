@@ -14,6 +14,10 @@ pub(crate) struct DestinationRule {
     /// As written: short, whole, or a pattern.
     pub(crate) host: String,
     pub(crate) subsets: BTreeSet<String>,
+    /// Namespaces whose proxies see it; none if all do.
+    exported_to: Option<BTreeSet<String>>,
+    /// The labels of the only workloads that it is for, if it is not for all.
+    workloads: Option<BTreeMap<String, String>>,
     sticky: bool,
     sticky_by_port: BTreeMap<NonZeroU16, bool>,
 }
@@ -27,6 +31,16 @@ pub(crate) struct DestinationRuleSpec {
     #[serde(default)]
     subsets: Vec<SubsetSpec>,
     traffic_policy: Option<TrafficPolicy>,
+    #[serde(default)]
+    export_to: Vec<String>,
+    workload_selector: Option<WorkloadSelector>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WorkloadSelector {
+    #[serde(default)]
+    match_labels: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +87,8 @@ impl LoadBalancer {
     }
 }
 
+const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
+
 impl DestinationRule {
     pub(crate) fn parse(
         name: ObjectName,
@@ -86,13 +102,33 @@ impl DestinationRule {
             let sticky = setting.load_balancer.as_ref();
             Some((port, sticky.is_some_and(LoadBalancer::is_sticky)))
         });
+        let everywhere = spec.export_to.is_empty() || spec.export_to.iter().any(|to| to == "*");
+        let exported_to = spec.export_to.into_iter().map(|to| match to.as_str() {
+            "." => name.namespace.clone(),
+            _ => to,
+        });
         Ok(Self {
+            exported_to: (!everywhere).then(|| exported_to.collect()),
+            workloads: spec.workload_selector.map(|selector| selector.match_labels),
             name,
             host: spec.host,
             subsets: spec.subsets.into_iter().map(|subset| subset.name).collect(),
             sticky: policy.load_balancer.is_some_and(|lb| lb.is_sticky()),
             sticky_by_port: by_port.collect(),
         })
+    }
+
+    /// Whether a waypoint sees it.
+    pub(crate) fn is_for(&self, waypoint: &ObjectName) -> bool {
+        let exported = self.exported_to.as_ref();
+        let exported = exported.is_none_or(|to| to.contains(&waypoint.namespace));
+        // Of the labels of its pods one is known.
+        let is_its_own =
+            |(key, value): (&String, &String)| key == GATEWAY_NAME && *value == waypoint.name;
+        let selected = self.workloads.as_ref().is_none_or(|labels| {
+            waypoint.namespace == self.name.namespace && labels.iter().all(is_its_own)
+        });
+        exported && selected
     }
 
     /// Whether a client is to come to the same place each time, told by its address.

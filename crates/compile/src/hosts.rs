@@ -74,18 +74,22 @@ impl<'o> Hosts<'o> {
 
     /// The DestinationRules for a Service as a waypoint sees them: those of the waypoint's namespace,
     /// else those of the Service's, else those of the whole mesh; of each, those of the closest host.
+    /// One that is not exported to the waypoint, or is for other workloads, it does not see.
     pub(crate) fn rules(
         &self,
         service: &Service,
         waypoint: Option<&ObjectName>,
     ) -> Vec<&'o DestinationRule> {
         let host = self.of(service);
-        let waypoint = waypoint.map(|waypoint| waypoint.namespace.as_str());
+        let own = waypoint.map(|waypoint| waypoint.namespace.as_str());
         let others = [service.name.namespace.as_str(), ROOT_NAMESPACE];
-        for namespace in waypoint.into_iter().chain(others) {
+        for namespace in own.into_iter().chain(others) {
             for pattern in patterns(&host) {
                 let rules = self.rules.get(&pattern).into_iter().flatten();
-                let rules = rules.filter(|rule| rule.name.namespace == namespace);
+                let rules = rules.filter(|rule| {
+                    rule.name.namespace == namespace
+                        && waypoint.is_none_or(|waypoint| rule.is_for(waypoint))
+                });
                 let rules: Vec<_> = rules.copied().collect();
                 if !rules.is_empty() {
                     return rules;
