@@ -113,7 +113,7 @@ fn parents<'o>(
         }
         Parents::Hosts(hosts) => {
             for (path, host) in hosts {
-                let Some(name) = service_of_host(host, &route.name.namespace) else {
+                let Some(name) = service_of_host(host, Some(&route.name.namespace)) else {
                     continue;
                 };
                 match objects.services.get(&name) {
@@ -155,7 +155,7 @@ fn service_name(backend: &BackendRef) -> Option<ObjectName> {
         Reference::Object { group, kind, name } => {
             (group.is_empty() && kind == "Service").then(|| name.clone())
         }
-        Reference::Host { host, namespace } => service_of_host(host, namespace),
+        Reference::Host { host, namespace } => service_of_host(host, namespace.as_deref()),
     }
 }
 

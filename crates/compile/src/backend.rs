@@ -162,7 +162,10 @@ fn service<'o>(
     };
     match target {
         Reference::Host { host, namespace } => {
-            let host = hosts.whole(host, namespace);
+            let host = match namespace {
+                Some(namespace) => hosts.whole(host, namespace),
+                None => host.clone(),
+            };
             hosts
                 .service(&host)
                 .ok_or_else(|| absent(format!("a Service or ServiceEntry of host {host}")))
@@ -186,12 +189,17 @@ fn service<'o>(
             }
             (group, kind) => {
                 let separator = if group.is_empty() { "" } else { "/" };
-                let hint = match kind {
-                    "Service" => " (group: \"\" expected)",
-                    "Hostname" if group == ISTIO_NETWORKING => " (a host has no namespace)",
-                    _ => "",
+                let cause = match kind {
+                    "Hostname" if group == ISTIO_NETWORKING => {
+                        format!("Hostname {} takes no namespace", name.name)
+                    }
+                    "Service" => {
+                        format!("{group}/Service {name} is not a core Service: set group: \"\"")
+                    }
+                    _ => format!(
+                        "{group}{separator}{kind} {name} is none of Service, ServiceEntry and Hostname"
+                    ),
                 };
-                let cause = format!("{group}{separator}{kind} {name} is not a core Service{hint}");
                 Err((Refusal::InvalidKind, cause))
             }
         },
@@ -216,7 +224,7 @@ fn names(backends: &[BackendRef]) -> Vec<String> {
     let name = |backend: &BackendRef| {
         let name = match &backend.target {
             Reference::Object { name, .. } => name.name.clone(),
-            Reference::Host { host, namespace } => service_of_host(host, namespace)
+            Reference::Host { host, namespace } => service_of_host(host, namespace.as_deref())
                 .map_or_else(|| host.clone(), |service| service.name),
         };
         format!("{name}{}", subset(backend))
@@ -225,7 +233,7 @@ fn names(backends: &[BackendRef]) -> Vec<String> {
     let whole = |backend: &BackendRef| {
         let name = match &backend.target {
             Reference::Object { name, .. } => name.to_string(),
-            Reference::Host { host, namespace } => service_of_host(host, namespace)
+            Reference::Host { host, namespace } => service_of_host(host, namespace.as_deref())
                 .map_or_else(|| host.clone(), |service| service.to_string()),
         };
         format!("{name}{}{}", subset(backend), port(backend))

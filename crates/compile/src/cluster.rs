@@ -60,12 +60,13 @@ pub(crate) fn outbound(host: &str, port: NonZeroU16, subset: Option<&str>) -> St
     format!("outbound|{port}|{}|{host}", subset.unwrap_or_default())
 }
 
-/// The Service that a host means in an object of a namespace, whatever the cluster's domain is.
-pub(crate) fn service_of_host(host: &str, namespace: &str) -> Option<ObjectName> {
+/// The Service that a host means, which may be short for one of a namespace if there is one, whatever
+/// the cluster's domain is.
+pub(crate) fn service_of_host(host: &str, namespace: Option<&str>) -> Option<ObjectName> {
     let mut labels = host.split('.');
     let name = labels.next()?;
     let namespace = match (labels.next(), labels.next()) {
-        (None, _) => namespace,
+        (None, _) => namespace?,
         (Some(namespace), Some("svc")) => namespace,
         _ => return None,
     };

@@ -97,6 +97,13 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Whether there are VirtualServices in what is printed, or would be but for its being the status.
+    fn writes_anchors(&self) -> bool {
+        self.anchors && !matches!(self.output, Output::Config | Output::Envoy)
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Output {
     /// A WasmPlugin for each waypoint, as YAML documents, and the VirtualServices that it takes.
@@ -124,7 +131,11 @@ pub fn compile(sources: &[Source], options: &Options) -> Result<Compiled, Refuse
     let objects = Objects::read(sources, options.unknown_kinds)?;
     let plan = Plan::new(&objects, &options.cluster_domain);
     let chosen = chosen(&plan, options).map_err(InvalidManifest::of_all)?;
-    let mut notes = Notes::from(plan.notes.clone());
+    let mut notes = plan.notes.clone();
+    if !options.writes_anchors() {
+        notes.retain(|note| !matches!(note.remark, Remark::Anchored { .. }));
+    }
+    let mut notes = Notes::from(notes);
     let manifests = output::write(&plan, &chosen, options, &mut notes);
     let manifests = manifests.map_err(InvalidManifest::of_all)?;
     // Right for a first install; else something was left out, and what is printed undoes it.

@@ -210,7 +210,10 @@ fn referenced<'o>(
         }
     }
     match (found, failed) {
-        (Some(found), _) => Ok(found),
+        (Some(mut found), failed) => {
+            found.remarks.extend(failed.map(|failed| *failed.remark));
+            Ok(found)
+        }
         (None, Some(failed)) => Err(failed),
         (None, None) => no_parent(Cause::NoMatchingParent, no_such_port(path, &id, selector)),
     }

@@ -7,7 +7,7 @@
 //! VirtualServices, rules for TLS come before those for TCP, and then the objects go by precedence. What
 //! an earlier rule takes whole is no rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use waypoint_l4_config::{Match, Otherwise, Time};
 
@@ -99,18 +99,60 @@ fn frontends<'p, 'o>(
     if let Some(uses) = &route.other_uses {
         note(Remark::OtherUses { uses: uses.clone() });
     }
+    let mut conditions = route
+        .effective_rules()
+        .iter()
+        .flat_map(|rule| &rule.conditions);
+    let by_name = !route.annotations.matches.sni.is_empty()
+        || conditions.all(|one| !one.matches.sni.is_empty());
     let mut frontends = BTreeMap::new();
     for parent in parents {
         match &parent.outcome {
             Ok(found) => {
-                found.remarks.iter().cloned().for_each(&mut note);
+                let remarks = found.remarks.iter();
+                // Server names take a port that is declared, which is told of besides.
+                let remarks =
+                    remarks.filter(|one| !(by_name && matches!(one, Remark::DetectedPort { .. })));
+                remarks.cloned().for_each(&mut note);
                 // Two parentRefs may mean the same port.
                 frontends.extend(found.frontends.iter().map(|port| (&port.frontend, port)));
             }
             Err(failed) => note((*failed.remark).clone()),
         }
     }
+    strange_ports(route, parents).for_each(note);
     frontends
+}
+
+/// The ports that conditions name and no host of a VirtualService has.
+fn strange_ports<'o>(
+    route: &'o Route,
+    parents: &'o [Parent<'_>],
+) -> impl Iterator<Item = Remark> + use<'o> {
+    let found = parents
+        .iter()
+        .filter_map(|parent| parent.outcome.as_ref().ok());
+    let known: BTreeSet<_> = found
+        .flat_map(|found| {
+            let http = found.remarks.iter().filter_map(|remark| match remark {
+                Remark::HttpPort { port, .. } => Some(*port),
+                _ => None,
+            });
+            let tcp = found.frontends.iter().map(|port| port.frontend.port);
+            tcp.chain(http)
+        })
+        .collect();
+    let none = !parents.iter().any(|parent| parent.outcome.is_ok());
+    let conditions = route
+        .effective_rules()
+        .iter()
+        .flat_map(|rule| &rule.conditions);
+    let conditions = conditions.filter(move |one| !none && one.impossible.is_none());
+    conditions.filter_map(move |one| {
+        let port = one.port.filter(|port| !known.contains(port))?;
+        let path = format!("{}.port", one.path);
+        Some(Remark::NoSuchPort { path, port })
+    })
 }
 
 /// What there is to say of a route whatever becomes of it at a port.

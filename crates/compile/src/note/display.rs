@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Remark;
 use crate::annotation::{OTHERWISE, path};
+use crate::object::ObjectId;
 use crate::route::RouteKind;
 
 impl fmt::Display for Remark {
@@ -29,13 +30,17 @@ impl fmt::Display for Remark {
             }
             Self::OtherUses { uses } => write!(
                 f,
-                "{uses}; the label istio.io/rev: waypoint-l4 hides the whole object from istiod, so \
-                 from the others too: split it"
+                "{uses}, and the label istio.io/rev: waypoint-l4 hides the whole object from \
+                 istiod: split it"
             ),
             Self::NoSuchHost { path, host } => write!(
                 f,
                 "{path}: no Service or ServiceEntry of host {host} is among the manifests: no \
                  effect there"
+            ),
+            Self::NoSuchPort { path, port } => write!(
+                f,
+                "{path}: matches no connection, as no host of spec.hosts has a TCP port {port}"
             ),
             Self::NoMatchingParent {
                 path,
@@ -80,8 +85,8 @@ impl fmt::Display for Remark {
             Self::DetectedPort { service, port } => write!(
                 f,
                 "port {port} of {service} has no declared protocol: connections whose \
-                 first bytes look like HTTP bypass the filter; name the port tcp-... or set \
-                 appProtocol: tcp"
+                 first bytes look like HTTP bypass the filter; {}",
+                declare(service, "tcp")
             ),
             Self::Outranked {
                 part,
@@ -94,7 +99,7 @@ impl fmt::Display for Remark {
                  precedence ({})",
                 prefix(part),
                 match winner.kind.as_str() {
-                    "HTTPRoute" | "GRPCRoute" => "a route of HTTP goes before one of TCP",
+                    "HTTPRoute" | "GRPCRoute" => "a route of HTTP goes before one of TCP or TLS",
                     "VirtualService" => "the oldest object, then the first by name and namespace",
                     _ => "the oldest route, then the first by namespace and name",
                 }
@@ -136,8 +141,8 @@ impl fmt::Display for Remark {
             } => write!(
                 f,
                 "{path}: port {port} of {service} is not declared as TLS, so Istio does not \
-                 read the server name there and the route matches no connection; name the port \
-                 tls-... or set appProtocol: tls"
+                 read the server name there and the route matches no connection; {}",
+                declare(service, "tls")
             ),
             Self::Overruled {
                 annotation,
@@ -196,7 +201,7 @@ impl fmt::Display for Remark {
             Self::UnknownAddress { path, service } => write!(
                 f,
                 "{path}.destinationSubnets: matches no connection, as the manifest of {service} \
-                 does not tell its addresses"
+                 has no IP address"
             ),
             Self::NobodyLeft { path } => write!(
                 f,
@@ -228,8 +233,8 @@ impl fmt::Display for Remark {
             ),
             Self::NoAnchor { host, destinations } => write!(
                 f,
-                "--no-anchors: it needs a VirtualService for {host} that names {destinations}; \
-                 until there is one their share is refused"
+                "it needs a VirtualService for {host} that names {destinations}, which this \
+                 output does not have; until there is one their share is refused"
             ),
             Self::NoShare { path } => {
                 write!(f, "{path}: all weights are 0: every connection is refused")
@@ -269,6 +274,14 @@ impl fmt::Display for Remark {
             ),
             Self::NoWaypoints => f.write_str("no waypoint among the manifests: nothing to write"),
         }
+    }
+}
+
+/// How a port is declared to be of a protocol.
+fn declare(service: &ObjectId, protocol: &str) -> String {
+    match service.kind.as_str() {
+        "ServiceEntry" => format!("set its protocol: {}", protocol.to_ascii_uppercase()),
+        _ => format!("name the port {protocol}-... or set appProtocol: {protocol}"),
     }
 }
 

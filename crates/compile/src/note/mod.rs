@@ -107,6 +107,11 @@ pub enum Remark {
         path: String,
         host: String,
     },
+    /// A port that a condition names and no host has.
+    NoSuchPort {
+        path: String,
+        port: NonZeroU16,
+    },
     NoMatchingParent {
         path: String,
         service: ObjectId,
@@ -216,7 +221,7 @@ pub enum Remark {
     AnchorAtHttp {
         service: ObjectId,
     },
-    /// `--no-anchors`, where there would have been one.
+    /// No VirtualService is written, where one is needed.
     NoAnchor {
         host: String,
         destinations: String,

@@ -64,7 +64,10 @@ pub(crate) fn write(
         };
         let config = config(listeners, options.annotate).map_err(invalid)?;
         let document = match options.output {
-            Output::Config => json(&config).map_err(invalid)?,
+            Output::Config => {
+                documents.extend(anchor(plan, waypoint, options, notes).map_err(invalid)?);
+                json(&config).map_err(invalid)?
+            }
             Output::Envoy => {
                 let file = options.image.file().ok_or(Fault::NoImageFile)?;
                 envoy(waypoint, file, &config, options).map_err(invalid)?
@@ -133,7 +136,7 @@ fn anchor(
     let Some(anchor) = plan.anchors.get(waypoint) else {
         return Ok(None);
     };
-    if options.anchors {
+    if options.writes_anchors() {
         return yaml(&anchor::VirtualService::new(waypoint, anchor)).map(Some);
     }
     let destinations = anchor.destinations.iter().map(|destination| {

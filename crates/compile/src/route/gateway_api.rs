@@ -253,11 +253,11 @@ impl BackendRef {
         let weight = weight(&format!("{path}.weight"), spec.weight);
         match (name, port, weight) {
             (Ok(name), Ok(port), Ok(weight)) => Ok(Self {
-                // A host is the same in all namespaces.
+                // A host is the same in all namespaces, and never short.
                 target: if is_istio && kind == "Hostname" && spec.namespace.is_none() {
                     Reference::Host {
                         host: name.name,
-                        namespace: name.namespace,
+                        namespace: None,
                     }
                 } else {
                     Reference::Object { group, kind, name }

@@ -132,8 +132,11 @@ pub(crate) enum Reference {
         kind: String,
         name: ObjectName,
     },
-    /// By host, which may be short for one of the namespace.
-    Host { host: String, namespace: String },
+    /// By host, which may be short for one of the namespace if there is one.
+    Host {
+        host: String,
+        namespace: Option<String>,
+    },
 }
 
 impl Route {

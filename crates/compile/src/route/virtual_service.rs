@@ -347,7 +347,7 @@ impl BackendRef {
         Ok(Self {
             target: Reference::Host {
                 host: host.clone(),
-                namespace: namespace.to_owned(),
+                namespace: Some(namespace.to_owned()),
             },
             subset: subset.clone().filter(|subset| !subset.is_empty()),
             port,
