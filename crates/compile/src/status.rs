@@ -11,6 +11,7 @@ use crate::hosts::Hosts;
 use crate::object::{ObjectId, ObjectName};
 use crate::parent::{Cause, Found, Frontend, Parent};
 use crate::plan::Refusal;
+use crate::protocol::Protocol;
 use crate::route::{ParentRef, Route};
 use crate::rules::Routings;
 
@@ -135,6 +136,11 @@ fn accepted(route: &Route, parent: &Parent<'_>, routings: &Routings<'_>) -> Opti
             let message = remarks.collect::<Vec<_>>().join("; ");
             accepted(false, "NotAllowedByListeners", message)
         }
+        Ok(found) if !can_match(route, found) => {
+            let message = "spec.hostnames: none of the ports is declared as TLS, so Istio does not \
+                           read server names there";
+            accepted(false, "NotAllowedByListeners", String::from(message))
+        }
         Ok(found) => {
             let winners = found.frontends.iter().map(|port| {
                 let key = (route.id.clone(), port.frontend.clone());
@@ -153,6 +159,20 @@ fn accepted(route: &Route, parent: &Parent<'_>, routings: &Routings<'_>) -> Opti
             }
         }
     }
+}
+
+/// Whether server names, if the route asks for some, are known at one of the ports.
+fn can_match(route: &Route, found: &Found<'_>) -> bool {
+    let mut conditions = route
+        .effective_rules()
+        .iter()
+        .flat_map(|rule| &rule.conditions);
+    let by_name = conditions.all(|one| !one.matches.sni.is_empty());
+    !by_name
+        || found
+            .frontends
+            .iter()
+            .any(|port| port.protocol == Protocol::Tls)
 }
 
 /// What is wrong with the backends does not depend on the port, but for its namespace's subsets.
