@@ -25,7 +25,7 @@ impl fmt::Display for Remark {
             Self::ForeignParent { path, parent } => {
                 write!(
                     f,
-                    "{path}: {parent}: no effect there, only Services are served"
+                    "{path}: {parent}: no effect there, only Services and ServiceEntries are served"
                 )
             }
             Self::OtherUses { uses } => write!(
