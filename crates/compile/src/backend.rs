@@ -1,5 +1,6 @@
 //! From the backends of a rule to clusters, or to refusals where a backend is invalid.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use crate::anchor::AnchorDestination;
@@ -32,7 +33,7 @@ pub(crate) fn backends(
         let path = rule.path.clone();
         note(Remark::NoShare { path });
     }
-    let names = names(&rule.backends);
+    let names = names(&rule.backends, route, frontend);
     let mut backends = Vec::new();
     let mut outside = Vec::new();
     for (index, (backend, name)) in rule.backends.iter().zip(names).enumerate() {
@@ -206,54 +207,46 @@ fn service<'o>(
     }
 }
 
-/// The names that people see: the Service's, with as much more as it takes to tell the backends of
-/// a rule apart. No two of a rule are equal.
+/// The names that people see. No two of a rule are equal.
 ///
-/// `sticky` knows a backend by its name: another name for the same backend moves its clients, so how
-/// names are made must not change.
-fn names(backends: &[BackendRef]) -> Vec<String> {
-    let subset = |backend: &BackendRef| {
-        let subset = backend.subset.as_ref();
-        subset.map_or_else(String::new, |subset| format!("/{subset}"))
-    };
-    let port = |backend: &BackendRef| {
-        backend
-            .port
-            .map_or_else(String::new, |port| format!(":{port}"))
-    };
-    let name = |backend: &BackendRef| {
-        let name = match &backend.target {
-            Reference::Object { name, .. } => name.name.clone(),
-            Reference::Host { host, namespace } => service_of_host(host, namespace.as_deref())
-                .map_or_else(|| host.clone(), |service| service.name),
-        };
-        format!("{name}{}", subset(backend))
-    };
-    let with_port = |backend: &BackendRef| format!("{}{}", name(backend), port(backend));
-    let whole = |backend: &BackendRef| {
-        let name = match &backend.target {
-            Reference::Object { name, .. } => name.to_string(),
-            Reference::Host { host, namespace } => service_of_host(host, namespace.as_deref())
-                .map_or_else(|| host.clone(), |service| service.to_string()),
-        };
-        format!("{name}{}{}", subset(backend), port(backend))
-    };
-    let forms: [&dyn Fn(&BackendRef) -> String; 3] = [&name, &with_port, &whole];
-    let unique = |form: &dyn Fn(&BackendRef) -> String, of: &BackendRef| {
-        backends
-            .iter()
-            .filter(|other| form(other) == form(of))
-            .count()
-            == 1
-    };
-    let named = (1..).zip(backends).map(|(number, backend)| {
-        match forms.iter().find(|form| unique(form, backend)) {
-            Some(form) => form(backend),
-            // The very same backend twice, which the Gateway API does not forbid.
-            None => format!("{}#{number}", whole(backend)),
+/// `sticky` knows a backend by its name, and another name for the same backend moves its clients. So a
+/// name is made of the backend alone, whatever others there are beside it: what goes without saying, the
+/// route's own namespace and the port that the client has asked for, is left out.
+fn names(backends: &[BackendRef], route: &Route, frontend: &Frontend) -> Vec<String> {
+    let mut taken = BTreeMap::<String, u32>::new();
+    let named = backends.iter().map(|backend| {
+        let name = name(backend, &route.name.namespace, frontend.port);
+        let times = taken.entry(name.clone()).or_default();
+        *times = times.saturating_add(1);
+        match *times {
+            1 => name,
+            // The very same backend once more, which the Gateway API does not forbid.
+            times => format!("{name}#{times}"),
         }
     });
     named.collect()
+}
+
+fn name(backend: &BackendRef, own_namespace: &str, asked: NonZeroU16) -> String {
+    let object = match &backend.target {
+        Reference::Object { name, .. } => Ok(name.clone()),
+        Reference::Host { host, namespace } => {
+            service_of_host(host, namespace.as_deref()).ok_or_else(|| host.clone())
+        }
+    };
+    let mut name = match object {
+        Ok(object) if object.namespace == own_namespace => object.name,
+        Ok(object) => object.to_string(),
+        Err(host) => host,
+    };
+    if let Some(subset) = &backend.subset {
+        name.push('/');
+        name.push_str(subset);
+    }
+    match backend.port {
+        Some(port) if port != asked => format!("{name}:{port}"),
+        _ => name,
+    }
 }
 
 #[cfg(test)]
@@ -265,40 +258,30 @@ mod tests {
     use super::*;
     use crate::object::ObjectName;
 
-    fn names_of(references: &[(&str, &str, u16)]) -> Vec<String> {
-        let backends = references.iter().map(|(namespace, name, port)| BackendRef {
+    fn name_of(namespace: &str, subset: Option<&str>, port: Option<u16>) -> String {
+        let backend = BackendRef {
             target: Reference::Object {
                 group: String::new(),
                 kind: String::from("Service"),
                 name: ObjectName {
-                    namespace: (*namespace).to_owned(),
-                    name: (*name).to_owned(),
+                    namespace: namespace.to_owned(),
+                    name: String::from("v1"),
                 },
             },
-            subset: None,
-            port: NonZeroU16::new(*port),
+            subset: subset.map(str::to_owned),
+            port: port.and_then(NonZeroU16::new),
             weight: Weight::default(),
-        });
-        names(&backends.collect::<Vec<_>>())
+        };
+        name(&backend, "demo", NonZeroU16::MIN)
     }
 
     #[test]
-    fn a_name_is_as_short_as_it_can_be() {
-        assert_eq!(
-            names_of(&[("demo", "v1", 1), ("demo", "v2", 1)]),
-            ["v1", "v2"]
-        );
-        assert_eq!(
-            names_of(&[("demo", "v1", 1), ("demo", "v1", 2), ("demo", "v2", 1)]),
-            ["v1:1", "v1:2", "v2"]
-        );
-        assert_eq!(
-            names_of(&[("demo", "v1", 1), ("shop", "v1", 1)]),
-            ["demo/v1:1", "shop/v1:1"]
-        );
-        assert_eq!(
-            names_of(&[("demo", "v1", 1), ("demo", "v1", 1)]),
-            ["demo/v1:1#1", "demo/v1:1#2"]
-        );
+    fn a_name_leaves_out_what_goes_without_saying() {
+        assert_eq!(name_of("demo", None, Some(1)), "v1");
+        assert_eq!(name_of("demo", None, None), "v1");
+        assert_eq!(name_of("demo", None, Some(2)), "v1:2");
+        assert_eq!(name_of("shop", None, Some(1)), "shop/v1");
+        assert_eq!(name_of("demo", Some("x"), Some(1)), "v1/x");
+        assert_eq!(name_of("shop", Some("x"), Some(2)), "shop/v1/x:2");
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::Objects;
 use crate::backend::resolve;
 use crate::hosts::Hosts;
-use crate::object::{ObjectId, ObjectName};
+use crate::object::ObjectId;
 use crate::parent::{Cause, Found, Frontend, Parent};
 use crate::plan::Refusal;
 use crate::protocol::Protocol;
@@ -40,8 +40,10 @@ pub struct ParentStatus {
 pub struct ParentReference {
     pub group: String,
     pub kind: String,
-    #[serde(flatten)]
-    pub name: ObjectName,
+    /// As in the spec: absent for the route's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub section_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -223,7 +225,10 @@ impl From<&ParentRef> for ParentReference {
         Self {
             group: reference.group.clone(),
             kind: reference.kind.clone(),
-            name: reference.name.clone(),
+            namespace: reference
+                .names_namespace
+                .then(|| reference.name.namespace.clone()),
+            name: reference.name.name.clone(),
             section_name: reference.section.clone(),
             port: reference.port.map(std::num::NonZeroU16::get),
         }

@@ -215,6 +215,7 @@ impl ParentRef {
                 group,
                 kind,
                 name,
+                names_namespace: spec.namespace.is_some(),
                 port,
                 // "When unspecified (empty string), this will reference the entire resource."
                 section: spec.section_name.clone().filter(|name| !name.is_empty()),

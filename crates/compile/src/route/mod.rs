@@ -66,6 +66,8 @@ pub(crate) struct ParentRef {
     pub(crate) group: String,
     pub(crate) kind: String,
     pub(crate) name: ObjectName,
+    /// Whether the namespace is written, and not just the route's own.
+    pub(crate) names_namespace: bool,
     pub(crate) port: Option<NonZeroU16>,
     pub(crate) section: Option<String>,
 }
