@@ -97,7 +97,6 @@ fn compiled(folder: &Path) -> Result<(), Failed> {
     }
     let of_status = Options {
         output: Output::Status,
-        waypoint: None,
         ..options
     };
     let status = compile(&sources, &of_status).map_err(|refused| refused.to_string())?;

@@ -177,7 +177,7 @@ const READ: Table = &[
 ];
 
 /// Kinds that nobody else has: with another group they are misspelt.
-const ROUTES: [&str; 3] = ["TCPRoute", "TLSRoute", "VirtualService"];
+pub(crate) const ROUTES: [&str; 3] = ["TCPRoute", "TLSRoute", "VirtualService"];
 
 const NOT_HONOURED: Table = &[(GATEWAY_API, &["UDPRoute"])];
 

@@ -25,6 +25,7 @@ mod backend;
 mod check;
 mod claim;
 mod cluster;
+mod concern;
 mod conditions;
 mod destination_rule;
 mod error;
@@ -128,12 +129,16 @@ pub struct Compiled {
 
 /// Compiles manifests.
 pub fn compile(sources: &[Source], options: &Options) -> Result<Compiled, Refused> {
-    let objects = Objects::read(sources, options.unknown_kinds)?;
+    let wanted = options.waypoint.as_ref();
+    let objects = Objects::read_for(wanted, sources, options.unknown_kinds)?;
     let plan = Plan::new(&objects, &options.cluster_domain);
     let chosen = chosen(&plan, options).map_err(InvalidManifest::of_all)?;
     let mut notes = plan.notes.clone();
     if !options.writes_anchors() {
         notes.retain(|note| !matches!(note.remark, Remark::Anchored { .. }));
+    }
+    if let Some(wanted) = wanted {
+        notes.retain(|note| is_for(wanted, note, &objects));
     }
     let mut notes = Notes::from(notes);
     let manifests = output::write(&plan, &chosen, options, &mut notes);
@@ -147,6 +152,16 @@ pub fn compile(sources: &[Source], options: &Options) -> Result<Compiled, Refuse
         manifests,
         notes: notes.sorted(),
     })
+}
+
+/// Whether a note bears on a waypoint, or tells what was left out for its sake.
+fn is_for(waypoint: &ObjectName, note: &Note, objects: &Objects) -> bool {
+    let Some(object) = &note.object else {
+        return true;
+    };
+    let is_others = objects.others.contains(object)
+        || (object.kind == "Gateway" && *object != ObjectId::new("Gateway", waypoint));
+    !is_others || matches!(note.remark, Remark::LeftOut { .. })
 }
 
 fn chosen<'p>(plan: &'p Plan, options: &Options) -> Result<Vec<&'p ObjectName>, Fault> {

@@ -1,6 +1,6 @@
 //! Reading of everything: sources in, the objects that matter out, or all that is wrong with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_api::gateways::GatewaySpec;
 use k8s_openapi::api::core::v1::{NamespaceSpec, ServiceSpec};
@@ -8,9 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::absent::absences;
 use crate::check::Plugin;
+use crate::concern::concerns;
 use crate::destination_rule::{DestinationRule, DestinationRuleSpec};
 use crate::error::{Fault, InvalidManifest, Refused};
-use crate::kind::{Role, RouteVersion, role};
+use crate::kind::{ROUTES, Role, RouteVersion, role};
 use crate::manifest::{Manifest, Place, Source, manifests};
 use crate::note::{Notes, Remark};
 use crate::object::{self, ObjectId, ObjectName, Typed};
@@ -30,6 +31,8 @@ pub struct Objects {
     pub(crate) gateways: BTreeMap<ObjectName, Gateway>,
     pub(crate) namespaces: BTreeMap<String, Namespace>,
     pub(crate) plugins: Vec<Plugin>,
+    /// Routes that do not concern the waypoint that they are read for.
+    pub(crate) others: BTreeSet<ObjectId>,
     pub(crate) notes: Notes,
 }
 
@@ -45,6 +48,15 @@ pub enum UnknownKinds {
 
 impl Objects {
     pub fn read(sources: &[Source], unknown_kinds: UnknownKinds) -> Result<Self, Refused> {
+        Self::read_for(None, sources, unknown_kinds)
+    }
+
+    /// What is wrong with the routes of other waypoints than one is no reason to refuse the input.
+    pub fn read_for(
+        waypoint: Option<&ObjectName>,
+        sources: &[Source],
+        unknown_kinds: UnknownKinds,
+    ) -> Result<Self, Refused> {
         let mut reading = Reading::default();
         let mut none = true;
         for (place, manifest) in sources.iter().flat_map(manifests) {
@@ -68,6 +80,9 @@ impl Objects {
             return Err(Refused::from(InvalidManifest::of_all(Fault::NoManifests)));
         }
         reading.check_absences();
+        if let Some(waypoint) = waypoint {
+            reading.leave_out_others(waypoint);
+        }
         if !reading.invalid.is_empty() {
             return Err(Refused(reading.invalid));
         }
@@ -270,6 +285,35 @@ impl Reading {
         let namespace = typed.parse(|object| Namespace::parse(&name, &object))?;
         self.objects.namespaces.insert(name, namespace);
         Ok(())
+    }
+
+    /// Makes notes of what is wrong with routes that do not concern a waypoint.
+    fn leave_out_others(&mut self, waypoint: &ObjectName) {
+        let is_route = |id: &ObjectId| ROUTES.contains(&id.kind.as_str());
+        let routes = self.seen.iter().filter(|(id, _)| is_route(id));
+        let others =
+            routes.filter(|(id, (_, content))| !concerns(waypoint, id, content, &self.objects));
+        self.objects.others = others.map(|(id, _)| id.clone()).collect();
+        for InvalidManifest {
+            place,
+            object,
+            fault,
+        } in std::mem::take(&mut self.invalid)
+        {
+            match object {
+                Some(id) if self.objects.others.contains(&id) => {
+                    let remark = Remark::LeftOut {
+                        fault: fault.to_string(),
+                    };
+                    self.objects.notes.add(Some(id), remark);
+                }
+                object => self.invalid.push(InvalidManifest {
+                    place,
+                    object,
+                    fault,
+                }),
+            }
+        }
     }
 
     /// Without a manifest that cannot be told what it is, nobody knows what is absent.

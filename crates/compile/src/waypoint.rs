@@ -171,6 +171,13 @@ pub(crate) enum UseWaypoint {
 }
 
 impl Waypoints {
+    /// Whether one of the labels names a waypoint.
+    pub(crate) fn ask_for(&self, waypoint: &ObjectName) -> bool {
+        let labels = [&self.main, &self.canary];
+        let mut labels = labels.into_iter().flatten();
+        labels.any(|label| matches!(label, UseWaypoint::Named(name) if name == waypoint))
+    }
+
     pub(crate) fn has_canary(&self) -> bool {
         matches!(self.canary, Some(UseWaypoint::Named(_)))
     }

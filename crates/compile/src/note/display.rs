@@ -21,6 +21,10 @@ impl fmt::Display for Remark {
             Self::NoKind { place, missing } => {
                 write!(f, "{place}: left out: it lacks {missing}")
             }
+            Self::LeftOut { fault } => write!(
+                f,
+                "left out, as it is wrong; it does not concern the waypoint: {fault}"
+            ),
             Self::NoParents => f.write_str("no parentRefs: no effect"),
             Self::ForeignParent { path, parent } => {
                 write!(

@@ -94,6 +94,10 @@ pub enum Remark {
         place: Place,
         missing: Missing,
     },
+    /// What is wrong with a route that another waypoint is concerned with.
+    LeftOut {
+        fault: String,
+    },
     NoParents,
     ForeignParent {
         path: String,
