@@ -31,7 +31,9 @@ pub struct Objects {
     pub(crate) gateways: BTreeMap<ObjectName, Gateway>,
     pub(crate) namespaces: BTreeMap<String, Namespace>,
     pub(crate) plugins: Vec<Plugin>,
-    /// Routes that do not concern the waypoint that they are read for.
+    /// The waypoint that they are read for, if it is one alone.
+    pub(crate) only: Option<ObjectName>,
+    /// Routes that do not concern it.
     pub(crate) others: BTreeSet<ObjectId>,
     pub(crate) notes: Notes,
 }
@@ -51,7 +53,8 @@ impl Objects {
         Self::read_for(None, sources, unknown_kinds)
     }
 
-    /// What is wrong with the routes of other waypoints than one is no reason to refuse the input.
+    /// What is wrong with the routes of other waypoints than one is no reason to refuse the input, and a
+    /// plan has no notes on them.
     pub fn read_for(
         waypoint: Option<&ObjectName>,
         sources: &[Source],
@@ -82,6 +85,7 @@ impl Objects {
         reading.check_absences();
         if let Some(waypoint) = waypoint {
             reading.leave_out_others(waypoint);
+            reading.objects.only = Some(waypoint.clone());
         }
         if !reading.invalid.is_empty() {
             return Err(Refused(reading.invalid));

@@ -149,6 +149,20 @@ fn notes_go_to_standard_error() {
 }
 
 #[test]
+fn a_wrong_route_of_another_waypoint_is_left_out() {
+    let input = case("others-are-left-out");
+    let explain = ["explain", "-f", &input, "--to", "tcp-echo.demo:9000"];
+    assert_eq!(run(&explain).code, 1);
+    let waypoint = ["--waypoint", "demo/waypoint"];
+    let explained = run(&[&explain[..], &waypoint].concat());
+    let compile = ["compile", "-f", &input, "--output", "config"];
+    let compiled = run(&[&compile[..], &waypoint].concat());
+    assert_eq!((explained.code, compiled.code), (0, 0));
+    assert_eq!(explained.stderr, compiled.stderr);
+    assert_eq!(explained.stderr.matches(": left out, as it is").count(), 3);
+}
+
+#[test]
 fn bad_input_is_one_clear_error() {
     let error = |arguments: &[&str], stdin: &str| {
         let refused = run_with(arguments, stdin.as_bytes());
