@@ -25,6 +25,18 @@ fn files_a_directory_and_standard_input_are_all_the_same() {
     assert_eq!(mixed, whole);
 }
 
+/// As it is, with its kustomization.
+#[test]
+fn reads_the_folder_of_the_example() {
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../deploy/examples/tcp-echo"
+    );
+    let compiled = run(&["compile", "-f", folder]);
+    let plugin = fs::read_to_string(format!("{folder}/wasmplugin.yaml")).unwrap();
+    assert_eq!((compiled.code, compiled.stdout), (0, plugin));
+}
+
 #[test]
 fn reads_json_from_standard_input() {
     for name in ["json-input", "json-documents"] {
