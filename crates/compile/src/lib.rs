@@ -59,7 +59,7 @@ pub use manifest::{Missing, Place, Source};
 pub use note::{Note, Remark};
 pub use object::{InvalidName, ObjectId, ObjectName};
 pub use objects::{Objects, UnknownKinds};
-pub use output::FailStrategy;
+pub use output::{FailStrategy, plugin_name};
 pub use plan::{Backend, Listener, Plan, Refusal, Rule, Target};
 pub use route::{Route, RouteKind};
 pub use service::{Addressing, Service};
