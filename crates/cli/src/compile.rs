@@ -12,8 +12,9 @@ use crate::output::{print, report};
 /// Compile routes of TCP connections into a WasmPlugin for each waypoint.
 ///
 /// Reads TCPRoutes, TLSRoutes, VirtualServices, DestinationRules, Services, ServiceEntries, Gateways
-/// and Namespaces; other objects of Kubernetes and Istio may be among them. Writes the manifests to
-/// standard output, and to standard error what has no effect.
+/// and Namespaces, and HTTPRoutes and GRPCRoutes, which go before those of TCP; other objects of
+/// Kubernetes and Istio may be among them. Writes the manifests to standard output, and to standard
+/// error what has no effect.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
