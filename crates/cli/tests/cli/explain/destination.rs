@@ -142,7 +142,7 @@ Left to tcp_proxy's own cluster: no listener is for this chain.
 fn notes_go_to_standard_error() {
     let input = case("older-route-wins");
     let explained = run(&["explain", "-f", &input, "--to", "tcp-echo:9000"]);
-    let compiled = run(&["compile", "-f", &input]);
+    let compiled = run(&["compile", "-f", &input, "--output", "config"]);
     assert_eq!((explained.code, compiled.code), (0, 0));
     assert!(compiled.stderr.starts_with("note: TCPRoute "));
     assert_eq!(explained.stderr, compiled.stderr);
