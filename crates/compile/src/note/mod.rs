@@ -14,6 +14,8 @@ use crate::route::RouteKind;
 use crate::service::Addressing;
 use crate::waypoint::NoWaypoint;
 
+pub(crate) use display::remedy;
+
 /// A remark on an object, or on the input as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
@@ -240,6 +242,8 @@ pub enum Remark {
     },
     ReadByIstiod {
         kind: RouteKind,
+        /// The only one whose istiods read it; none if all do.
+        revision: Option<String>,
     },
     AssumedWaypoint,
     Large {
