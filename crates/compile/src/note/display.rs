@@ -11,6 +11,11 @@ impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownField { path } => write!(f, "{path}: unknown field, not honoured"),
+            Self::StrayAnnotation { path } => write!(
+                f,
+                "{path}: no effect there, only on TCPRoutes, TLSRoutes and VirtualServices with tls or \
+                 tcp rules for the mesh"
+            ),
             Self::NotHonoured { path: None } => f.write_str("not honoured by this version"),
             Self::NotHonoured { path: Some(path) } => {
                 write!(f, "{path}: not honoured by this version")

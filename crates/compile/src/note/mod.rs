@@ -84,6 +84,10 @@ pub enum Remark {
     UnknownField {
         path: String,
     },
+    /// An annotation of this program on an object that is no route of connections.
+    StrayAnnotation {
+        path: String,
+    },
     /// A kind, or a field with this path, that is read but has no effect yet.
     NotHonoured {
         path: Option<String>,
