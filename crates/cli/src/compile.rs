@@ -12,8 +12,9 @@ use crate::output::{print, report};
 /// Compile routes of TCP connections into a WasmPlugin for each waypoint.
 ///
 /// Reads TCPRoutes, TLSRoutes, VirtualServices, DestinationRules, Services, ServiceEntries, Gateways
-/// and Namespaces; other objects of Kubernetes and Istio may be among them. Writes the manifests to
-/// standard output, and to standard error what has no effect.
+/// and Namespaces, and HTTPRoutes and GRPCRoutes, which go before those of TCP; other objects of
+/// Kubernetes and Istio may be among them. Writes the manifests to standard output, and to standard
+/// error what has no effect.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -24,9 +25,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     output: OutputName,
 
-    /// Where waypoints load the filter from: oci://, https://, http:// or file://
-    #[arg(long, value_name = "URL", default_value_t)]
-    image: ImageUrl,
+    /// Where waypoints load the filter from: oci://, https://, http:// or file://; without it from
+    /// ghcr.io/waypoint-l4/waypoint-l4, where nothing is published yet
+    #[arg(long, value_name = "URL")]
+    image: Option<ImageUrl>,
 
     /// What becomes of connections while the filter cannot be loaded: FAIL_OPEN sends them to the
     /// Service that the client asked for, FAIL_CLOSE refuses them
@@ -79,7 +81,7 @@ impl Arguments {
                 OutputName::Envoy => Output::Envoy,
                 OutputName::Status => Output::Status,
             },
-            image: self.image.clone(),
+            image: self.image.clone().unwrap_or_default(),
             fail_strategy: match self.fail_strategy {
                 FailStrategyName::FailOpen => FailStrategy::FailOpen,
                 FailStrategyName::FailClose => FailStrategy::FailClose,
@@ -95,10 +97,22 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     read_stdin_once(arguments.manifests.filenames());
-    match compile(&arguments.manifests.sources(), &arguments.options()) {
+    let options = arguments.options();
+    let names_image = matches!(
+        options.output,
+        Output::WasmPlugin | Output::TrafficExtension
+    );
+    match compile(&arguments.manifests.sources(), &options) {
         Ok(compiled) => {
             for note in compiled.notes {
                 report(&format!("note: {note}"));
+            }
+            if arguments.image.is_none() && names_image && !compiled.manifests.is_empty() {
+                report(&format!(
+                    "note: {} is not published yet, so the plugin cannot be loaded from there: tell \
+                     with --image where the filter is",
+                    options.image
+                ));
             }
             print(&compiled.manifests, ExitCode::SUCCESS)
         }

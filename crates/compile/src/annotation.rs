@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
+use serde_json::{Map, Value};
 use waypoint_l4_config::{InvalidMatch, Match, Otherwise, Pick, StickyKey, Time};
 
 use crate::error::Fault;
@@ -30,6 +31,16 @@ pub(crate) const FAILOVER: &str = "waypoint-l4.io/failover";
 const SOURCE_CIDRS: &str = "waypoint-l4.io/source-cidrs";
 const PICK: &str = "waypoint-l4.io/pick";
 const PREFIX: &str = "waypoint-l4.io/";
+const ALL: [&str; 8] = [
+    PICK,
+    OTHERWISE,
+    DRAIN,
+    FAILOVER,
+    SNI,
+    SOURCE_NAMESPACES,
+    SOURCE_SERVICE_ACCOUNTS,
+    SOURCE_CIDRS,
+];
 
 /// The path of an annotation.
 pub(crate) fn path(name: &str) -> String {
@@ -75,7 +86,7 @@ impl Annotations {
                     ),
                     found: String::from("an unknown one"),
                 }),
-                _ => {}
+                other => faults.extend(near_miss(other)),
             }
         }
         if faults.is_empty() {
@@ -84,6 +95,30 @@ impl Annotations {
             Err(faults)
         }
     }
+}
+
+/// The paths of this program's annotations on an object of whatever kind.
+pub(crate) fn paths(content: &Map<String, Value>) -> impl Iterator<Item = String> {
+    let annotations = content
+        .get("metadata")
+        .and_then(|metadata| metadata.get("annotations")?.as_object());
+    let names = annotations.into_iter().flat_map(Map::keys);
+    names
+        .filter(|name| name.starts_with(PREFIX))
+        .map(|name| path(name))
+}
+
+/// An annotation of a name that is known, with a prefix that was hardly meant to be somebody else's:
+/// `waypoint-l4/pick`.
+fn near_miss(name: &str) -> Option<Fault> {
+    let (prefix, rest) = name.split_once('/')?;
+    let is_known = ALL.iter().any(|own| own.strip_prefix(PREFIX) == Some(rest));
+    let is_near = prefix.contains("waypoint") || prefix.contains("l4");
+    (is_known && is_near).then(|| Fault::Field {
+        path: path(name),
+        expected: format!("{PREFIX}{rest}"),
+        found: String::from("another prefix"),
+    })
 }
 
 fn pick(text: &str) -> Option<Pick> {

@@ -1,10 +1,11 @@
-//! Which routes may bear on one waypoint. A cluster has those of many tenants, and what is wrong with one
-//! of another waypoint is not to keep this one's from being compiled.
+//! Which routes may bear on one waypoint, and which notes do. A cluster has those of many tenants, and what
+//! is wrong with one of another waypoint is not to keep this one's from being compiled.
 
 use serde_json::{Map, Value};
 
 use crate::Objects;
 use crate::cluster::service_of_host;
+use crate::note::{Note, Remark};
 use crate::object::{ObjectId, ObjectName};
 use crate::waypoint::{NoWaypoint, is_owner, owner};
 
@@ -32,6 +33,17 @@ pub(crate) fn concerns(
             None => may_be_served(waypoint, &name.namespace, objects),
         },
     })
+}
+
+/// Whether a note bears on the waypoint that the objects were read for, or tells what was left out for its
+/// sake.
+pub(crate) fn bears_on(note: &Note, objects: &Objects) -> bool {
+    let (Some(waypoint), Some(object)) = (&objects.only, &note.object) else {
+        return true;
+    };
+    let is_others = objects.others.contains(object)
+        || (object.kind == "Gateway" && *object != ObjectId::new("Gateway", waypoint));
+    !is_others || matches!(note.remark, Remark::LeftOut { .. })
 }
 
 /// Whether Services of a namespace, of which nothing else is known, may be served by a waypoint.

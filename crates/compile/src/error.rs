@@ -91,7 +91,7 @@ pub enum Fault {
     },
 
     /// What a rule cannot match on, such as an item of an annotation's list.
-    #[error("{path}: {cause}")]
+    #[error("{path}: {}", quoted(cause))]
     Condition { path: String, cause: InvalidMatch },
 
     #[error(
@@ -202,6 +202,11 @@ fn prefix(path: &str) -> String {
     } else {
         format!("{path}: ")
     }
+}
+
+/// With what was found in the quotes that it has in all other errors.
+fn quoted(cause: &InvalidMatch) -> String {
+    cause.to_string().replace('`', "\"")
 }
 
 fn hint(ignorable: bool) -> &'static str {

@@ -195,6 +195,7 @@ const BYSTANDERS: Table = &[
     ("discovery.k8s.io", &["EndpointSlice"]),
     ("events.k8s.io", &["Event"]),
     ("flowcontrol.apiserver.k8s.io", &["FlowSchema", "PriorityLevelConfiguration"]),
+    ("kustomize.config.k8s.io", &["Component", "Kustomization"]),
     ("networking.k8s.io", &["IPAddress", "Ingress", "IngressClass", "NetworkPolicy", "ServiceCIDR"]),
     ("node.k8s.io", &["RuntimeClass"]),
     ("policy", &["PodDisruptionBudget"]),

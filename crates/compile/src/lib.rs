@@ -59,7 +59,7 @@ pub use manifest::{Missing, Place, Source};
 pub use note::{Note, Remark};
 pub use object::{InvalidName, ObjectId, ObjectName};
 pub use objects::{Objects, UnknownKinds};
-pub use output::FailStrategy;
+pub use output::{FailStrategy, plugin_name};
 pub use plan::{Backend, Listener, Plan, Refusal, Rule, Target};
 pub use route::{Route, RouteKind};
 pub use service::{Addressing, Service};
@@ -137,9 +137,6 @@ pub fn compile(sources: &[Source], options: &Options) -> Result<Compiled, Refuse
     if !options.writes_anchors() {
         notes.retain(|note| !matches!(note.remark, Remark::Anchored { .. }));
     }
-    if let Some(wanted) = wanted {
-        notes.retain(|note| is_for(wanted, note, &objects));
-    }
     let mut notes = Notes::from(notes);
     let manifests = output::write(&plan, &chosen, options, &mut notes);
     let manifests = manifests.map_err(InvalidManifest::of_all)?;
@@ -152,16 +149,6 @@ pub fn compile(sources: &[Source], options: &Options) -> Result<Compiled, Refuse
         manifests,
         notes: notes.sorted(),
     })
-}
-
-/// Whether a note bears on a waypoint, or tells what was left out for its sake.
-fn is_for(waypoint: &ObjectName, note: &Note, objects: &Objects) -> bool {
-    let Some(object) = &note.object else {
-        return true;
-    };
-    let is_others = objects.others.contains(object)
-        || (object.kind == "Gateway" && *object != ObjectId::new("Gateway", waypoint));
-    !is_others || matches!(note.remark, Remark::LeftOut { .. })
 }
 
 fn chosen<'p>(plan: &'p Plan, options: &Options) -> Result<Vec<&'p ObjectName>, Fault> {

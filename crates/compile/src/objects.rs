@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{NamespaceSpec, ServiceSpec};
 use serde_json::{Map, Value};
 
 use crate::absent::absences;
+use crate::annotation;
 use crate::check::Plugin;
 use crate::concern::concerns;
 use crate::destination_rule::{DestinationRule, DestinationRuleSpec};
@@ -31,7 +32,9 @@ pub struct Objects {
     pub(crate) gateways: BTreeMap<ObjectName, Gateway>,
     pub(crate) namespaces: BTreeMap<String, Namespace>,
     pub(crate) plugins: Vec<Plugin>,
-    /// Routes that do not concern the waypoint that they are read for.
+    /// The waypoint that they are read for, if it is one alone.
+    pub(crate) only: Option<ObjectName>,
+    /// Routes that do not concern it.
     pub(crate) others: BTreeSet<ObjectId>,
     pub(crate) notes: Notes,
 }
@@ -51,7 +54,8 @@ impl Objects {
         Self::read_for(None, sources, unknown_kinds)
     }
 
-    /// What is wrong with the routes of other waypoints than one is no reason to refuse the input.
+    /// What is wrong with the routes of other waypoints than one is no reason to refuse the input, and a
+    /// plan has no notes on them.
     pub fn read_for(
         waypoint: Option<&ObjectName>,
         sources: &[Source],
@@ -82,6 +86,7 @@ impl Objects {
         reading.check_absences();
         if let Some(waypoint) = waypoint {
             reading.leave_out_others(waypoint);
+            reading.objects.only = Some(waypoint.clone());
         }
         if !reading.invalid.is_empty() {
             return Err(Refused(reading.invalid));
@@ -103,7 +108,9 @@ struct Reading {
 impl Reading {
     fn take(&mut self, place: &Place, manifest: Manifest, unknown_kinds: UnknownKinds) {
         let role = match role(&manifest.api_version, &manifest.kind) {
-            Ok(Role::Bystander) => return,
+            Ok(Role::Bystander) => {
+                return self.note_annotations(&stranger(&manifest), &manifest.content);
+            }
             Ok(Role::Plugin) => {
                 // Like a bystander it is not judged: what is compiled does not depend on it.
                 let plugin = Plugin::read(stranger(&manifest), &manifest.content);
@@ -150,6 +157,9 @@ impl Reading {
         let seen = (place.clone(), manifest.content.clone());
         self.seen.insert(id.clone(), seen);
         let content = &manifest.content;
+        if !matches!(role, Role::GatewayRoute(_) | Role::VirtualService) {
+            self.note_annotations(&id, content);
+        }
         let added = match role {
             Role::GatewayRoute(version) => self.add_gateway_route(&id, name, version, content),
             Role::HttpRoute => self.add_http_route(&id, name, content),
@@ -219,10 +229,19 @@ impl Reading {
         typed.refuse_unknown("spec", "a field of a VirtualService");
         self.note_unknown(id, &mut typed.unknown);
         let parse = |object| Route::parse_virtual_service(id.clone(), name, object);
-        if let Some(route) = typed.parse(parse)? {
-            self.objects.routes.insert(id.clone(), route);
+        match typed.parse(parse)? {
+            Some(route) => drop(self.objects.routes.insert(id.clone(), route)),
+            None => self.note_annotations(id, content),
         }
         Ok(())
+    }
+
+    /// Where nobody looks for them.
+    fn note_annotations(&mut self, id: &ObjectId, content: &Map<String, Value>) {
+        for path in annotation::paths(content) {
+            let remark = Remark::StrayAnnotation { path };
+            self.objects.notes.add(Some(id.clone()), remark);
+        }
     }
 
     fn note_unknown(&mut self, id: &ObjectId, paths: &mut Vec<String>) {

@@ -10,6 +10,7 @@ use crate::anchor::{self, Anchor};
 use crate::backend::{backends, resolve};
 use crate::claim::Claim;
 use crate::cluster::{ClusterDomain, inbound_vip};
+use crate::concern::bears_on;
 use crate::error::InvalidOutput;
 use crate::hosts::Hosts;
 use crate::note::{Note, Notes, Remark};
@@ -156,11 +157,13 @@ impl Plan {
         if waypoints.is_empty() {
             notes.add(None, Remark::NoWaypoints);
         }
+        let mut notes = notes.sorted();
+        notes.retain(|note| bears_on(note, objects));
         Self {
             waypoints,
             anchors,
             statuses,
-            notes: notes.sorted(),
+            notes,
         }
     }
 

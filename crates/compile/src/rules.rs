@@ -160,8 +160,11 @@ fn remark<'p>(route: &Route, mut frontends: impl Iterator<Item = &'p Frontend>, 
     let mut note = |remark| notes.add(Some(route.id.clone()), remark);
     // Also true of a route that loses to another: istiod does not know that it does.
     let read = frontends.any(|one| one.is_read_by_istiod(route));
-    if read && !route.hidden_from_istiod {
-        note(Remark::ReadByIstiod { kind: route.kind });
+    if read && !route.is_hidden_from_istiod() {
+        note(Remark::ReadByIstiod {
+            kind: route.kind,
+            revision: route.revision.clone(),
+        });
     }
     let further = route
         .rules

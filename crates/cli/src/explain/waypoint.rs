@@ -35,7 +35,7 @@ pub(crate) fn of_manifests(
     domain: &ClusterDomain,
     wanted: Option<&ObjectName>,
 ) -> Result<Vec<Waypoint>, Refused> {
-    let objects = Objects::read(sources, unknown_kinds)?;
+    let objects = Objects::read_for(wanted, sources, unknown_kinds)?;
     let plan = Plan::new(&objects, domain);
     for note in &plan.notes {
         report(&format!("note: {note}"));

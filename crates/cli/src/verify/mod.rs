@@ -67,7 +67,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let manifests = &arguments.manifests;
     let dump = &arguments.config_dump;
     read_stdin_once(manifests.filenames().chain([dump.as_path()]));
-    let objects = Objects::read(&manifests.sources(), manifests.unknown_kinds());
+    let wanted = arguments.waypoint.as_ref();
+    let objects = Objects::read_for(wanted, &manifests.sources(), manifests.unknown_kinds());
     let plan = objects.map(|objects| Plan::new(&objects, &manifests.cluster_domain));
     let expected = plan.as_ref().map_err(|refused| manifests.errors(refused));
     let expected = expected

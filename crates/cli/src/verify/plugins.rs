@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use waypoint_l4_compile::{ObjectId, ObjectName};
+use waypoint_l4_compile::{ObjectId, ObjectName, plugin_name};
 use waypoint_l4_config::{Config, InvalidConfig, parse};
 
 use super::dump::{Dump, Filter, Kind};
@@ -62,7 +62,7 @@ const WASM_PLUGIN: &str = "WasmPlugin";
 /// The plugins of this program: by the name that compile gives them, and under any other name by
 /// a configuration that is one of theirs.
 pub(crate) fn plugins<'d>(dump: &'d Dump, waypoint: &ObjectName) -> BTreeMap<Place<'d>, Plugin> {
-    let expected = format!("{}.{}", waypoint.namespace, wasm_plugin(waypoint).name);
+    let expected = format!("{}.{}", waypoint.namespace, plugin_name(waypoint));
     let mut plugins = BTreeMap::new();
     let mut others = BTreeSet::new();
     for (chain, filters) in &dump.chains {
@@ -97,6 +97,6 @@ pub(crate) fn wasm_plugin(waypoint: &ObjectName) -> ObjectId {
     ObjectId {
         kind: WASM_PLUGIN.to_owned(),
         namespace: Some(waypoint.namespace.clone()),
-        name: format!("{}-l4", waypoint.name),
+        name: plugin_name(waypoint),
     }
 }

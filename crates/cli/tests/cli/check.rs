@@ -99,6 +99,19 @@ fn a_route_that_istiod_reads_needs_the_label() {
 }
 
 #[test]
+fn a_label_for_another_revision_hides_the_route_from_the_rest_only() {
+    let route = tcp_route("v1", ", labels: {istio.io/rev: waypointl4}", SERVICE);
+    let told = check("1.31", &[], &route);
+    assert_eq!(told.code, 1);
+    assert_eq!(
+        told.stdout,
+        "finding: TCPRoute demo/db: Istio 1.31 routes it natively and the plugin has no effect, where \
+         the revision is waypointl4: the label istio.io/rev: waypointl4 hides it only from istiods of \
+         other revisions; istio.io/rev: waypoint-l4 hides it from all\n"
+    );
+}
+
+#[test]
 fn an_object_with_other_uses_must_be_split_before_it_is_hidden() {
     let parents = format!("{SERVICE}, {{name: ingress}}");
     let route = tcp_route("v1", LABELLED, &parents);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{CASES, MANIFESTS, case, run, run_with};
+use crate::{CASES, IMAGE, MANIFESTS, case, run, run_with};
 
 #[test]
 fn files_a_directory_and_standard_input_are_all_the_same() {
@@ -23,6 +23,18 @@ fn files_a_directory_and_standard_input_are_all_the_same() {
         &stdin,
     );
     assert_eq!(mixed, whole);
+}
+
+/// As it is, with its kustomization.
+#[test]
+fn reads_the_folder_of_the_example() {
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../deploy/examples/tcp-echo"
+    );
+    let compiled = run(&["compile", "-f", folder]);
+    let plugin = fs::read_to_string(format!("{folder}/wasmplugin.yaml")).unwrap();
+    assert_eq!((compiled.code, compiled.stdout), (0, plugin));
 }
 
 #[test]
@@ -74,7 +86,7 @@ fn a_directory_is_read_to_the_bottom_only_when_asked() {
     fs::create_dir(root.join("docs")).unwrap();
     fs::write(root.join("docs/README.md"), "no manifest").unwrap();
     let root = root.to_str().unwrap();
-    let flat = run(&["compile", "-f", root]);
+    let flat = run(&["compile", "-f", root, "--image", IMAGE]);
     assert_eq!((flat.code, flat.stdout.contains("listeners:")), (0, false));
     let unread = format!(
         "note: {root}: manifests in its sub-directories are not read (in below): -R reads them"
@@ -144,8 +156,10 @@ fn a_folder_may_hold_what_is_no_manifest() {
     let refused = run(&["compile", "-f", path]);
     assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
     assert_eq!(refused.stderr.matches("--ignore-unknown-kinds").count(), 2);
-    let compiled = run(&["compile", "-f", path, "--ignore-unknown-kinds"]);
-    assert_eq!(compiled.stdout, run(&["compile", "-f", MANIFESTS]).stdout);
+    let ignore = "--ignore-unknown-kinds";
+    let compiled = run(&["compile", "-f", path, ignore, "--image", IMAGE]);
+    let bare = run(&["compile", "-f", MANIFESTS, "--image", IMAGE]);
+    assert_eq!(compiled.stdout, bare.stdout);
     let note = |file: &str, missing: &str| {
         let left_out = "document 1: left out: it lacks";
         format!("note: {path}/{file}: {left_out} {missing}\n")

@@ -20,6 +20,9 @@ const MANIFESTS: &str = concat!(
 );
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/compile");
 
+/// Without one there is a note.
+const IMAGE: &str = "file:///etc/waypoint-l4/waypoint-l4.wasm";
+
 #[derive(Debug, PartialEq, Eq)]
 struct Run {
     code: i32,
@@ -55,7 +58,7 @@ fn case(name: &str) -> String {
 
 #[test]
 fn compiles_a_directory_without_a_word() {
-    let compiled = run(&["compile", "-f", MANIFESTS]);
+    let compiled = run(&["compile", "-f", MANIFESTS, "--image", IMAGE]);
     assert_eq!((compiled.code, compiled.stderr.as_str()), (0, ""));
     assert!(
         compiled
@@ -63,14 +66,44 @@ fn compiles_a_directory_without_a_word() {
             .starts_with("apiVersion: extensions.istio.io/v1alpha1\n")
     );
     assert!(compiled.stdout.contains("failStrategy: FAIL_OPEN\n"));
-    let version = env!("CARGO_PKG_VERSION");
-    let url = format!("  url: oci://ghcr.io/waypoint-l4/waypoint-l4:{version}\n");
-    assert!(compiled.stdout.contains(&url));
+}
+
+#[test]
+fn an_image_that_is_not_published_is_told_of() {
+    let url = concat!(
+        "oci://ghcr.io/waypoint-l4/waypoint-l4:",
+        env!("CARGO_PKG_VERSION")
+    );
+    for output in ["wasmplugin", "trafficextension"] {
+        let compiled = run(&["compile", "-f", MANIFESTS, "--output", output]);
+        assert!(compiled.stdout.contains(&format!(" url: {url}\n")));
+        assert_eq!(
+            (compiled.code, compiled.stderr),
+            (
+                0,
+                format!(
+                    "note: {url} is not published yet, so the plugin cannot be loaded from there: \
+                     tell with --image where the filter is\n"
+                )
+            )
+        );
+    }
+    // There is none in what is printed.
+    for output in ["config", "status"] {
+        let compiled = run(&["compile", "-f", MANIFESTS, "--output", output]);
+        assert_eq!((compiled.code, compiled.stderr.as_str()), (0, ""));
+    }
 }
 
 #[test]
 fn notes_go_to_standard_error() {
-    let compiled = run(&["compile", "-f", &case("no-backend-service")]);
+    let compiled = run(&[
+        "compile",
+        "-f",
+        &case("no-backend-service"),
+        "--image",
+        IMAGE,
+    ]);
     assert_eq!(compiled.code, 0);
     assert!(compiled.stdout.contains("refuse: BackendNotFound\n"));
     assert!(
@@ -158,7 +191,7 @@ fn options_reach_the_output() {
         "-f",
         MANIFESTS,
         "--image",
-        "file:///etc/waypoint-l4/waypoint-l4.wasm",
+        IMAGE,
         "--fail-strategy",
         "FAIL_CLOSE",
         "--cluster-domain",

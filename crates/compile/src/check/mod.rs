@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::note::{Note, Remark};
+use crate::note::{Note, Remark, remedy};
 use crate::object::ObjectId;
 use crate::route::Route;
 use crate::waypoint::{USE_WAYPOINT_CANARY, owner};
@@ -128,16 +128,16 @@ fn of_note(note: &Note, route: Option<&Route>, istio: Istio) -> Option<Finding> 
     let is_native = route.is_some_and(|route| istio.routes(route.kind));
     let (code, message) = match &note.remark {
         Remark::ReadByIstiod { .. } if !is_native => return None,
-        Remark::ReadByIstiod { .. } => (
+        Remark::ReadByIstiod { revision, .. } => (
             Code::RoutedByIstiod,
             format!(
-                "Istio {} routes it natively and the plugin has no effect: add the label \
-                 istio.io/rev: waypoint-l4",
-                istio.version
+                "Istio {} routes it natively and the plugin has no effect{}",
+                istio.version,
+                remedy(revision.as_deref())
             ),
         ),
         Remark::OtherUses { .. } => {
-            let is_hidden = route.is_some_and(|route| route.hidden_from_istiod);
+            let is_hidden = route.is_some_and(Route::is_hidden_from_istiod);
             if !is_native && !is_hidden {
                 return None;
             }

@@ -11,6 +11,11 @@ impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownField { path } => write!(f, "{path}: unknown field, not honoured"),
+            Self::StrayAnnotation { path } => write!(
+                f,
+                "{path}: no effect there, only on TCPRoutes, TLSRoutes and VirtualServices with tls or \
+                 tcp rules for the mesh"
+            ),
             Self::NotHonoured { path: None } => f.write_str("not honoured by this version"),
             Self::NotHonoured { path: Some(path) } => {
                 write!(f, "{path}: not honoured by this version")
@@ -243,7 +248,7 @@ impl fmt::Display for Remark {
             Self::NoShare { path } => {
                 write!(f, "{path}: all weights are 0: every connection is refused")
             }
-            Self::ReadByIstiod { kind } => {
+            Self::ReadByIstiod { kind, revision } => {
                 let versions = match kind {
                     RouteKind::TcpRoute => "1.31+ (1.26-1.30 with PILOT_ENABLE_ALPHA_GATEWAY_API)",
                     RouteKind::TlsRoute => "1.30+ (1.26-1.29 with PILOT_ENABLE_ALPHA_GATEWAY_API)",
@@ -251,8 +256,8 @@ impl fmt::Display for Remark {
                 };
                 write!(
                     f,
-                    "Istio {versions} routes it natively and this plugin has no effect: add the \
-                     label istio.io/rev: waypoint-l4"
+                    "Istio {versions} routes it natively and this plugin has no effect{}",
+                    remedy(revision.as_deref())
                 )
             }
             Self::AssumedWaypoint => f.write_str(
@@ -278,6 +283,17 @@ impl fmt::Display for Remark {
             ),
             Self::NoWaypoints => f.write_str("no waypoint among the manifests: nothing to write"),
         }
+    }
+}
+
+/// How a route is hidden from istiod, by the label that it has.
+pub(crate) fn remedy(revision: Option<&str>) -> String {
+    match revision {
+        None => String::from(": add the label istio.io/rev: waypoint-l4"),
+        Some(revision) => format!(
+            ", where the revision is {revision}: the label istio.io/rev: {revision} hides it only from \
+             istiods of other revisions; istio.io/rev: waypoint-l4 hides it from all"
+        ),
     }
 }
 

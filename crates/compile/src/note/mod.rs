@@ -14,6 +14,8 @@ use crate::route::RouteKind;
 use crate::service::Addressing;
 use crate::waypoint::NoWaypoint;
 
+pub(crate) use display::remedy;
+
 /// A remark on an object, or on the input as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
@@ -80,6 +82,10 @@ impl Notes {
 #[non_exhaustive]
 pub enum Remark {
     UnknownField {
+        path: String,
+    },
+    /// An annotation of this program on an object that is no route of connections.
+    StrayAnnotation {
         path: String,
     },
     /// A kind, or a field with this path, that is read but has no effect yet.
@@ -240,6 +246,8 @@ pub enum Remark {
     },
     ReadByIstiod {
         kind: RouteKind,
+        /// The only one whose istiods read it; none if all do.
+        revision: Option<String>,
     },
     AssumedWaypoint,
     Large {

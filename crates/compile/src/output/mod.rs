@@ -18,7 +18,7 @@ use crate::status::{ParentStatus, RouteStatus};
 use crate::{Options, Output};
 
 pub(crate) use config::config;
-pub use plugin::FailStrategy;
+pub use plugin::{FailStrategy, plugin_name};
 
 #[derive(Serialize)]
 struct Metadata<'a> {

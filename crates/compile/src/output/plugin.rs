@@ -63,6 +63,11 @@ struct TargetRef<'a> {
     name: &'a str,
 }
 
+/// What the plugin of a waypoint is called, whatever kind it is of.
+pub fn plugin_name(waypoint: &ObjectName) -> String {
+    format!("{}-l4", waypoint.name)
+}
+
 /// After authorization: who may not connect shall not be routed.
 const PHASE: &str = "STATS";
 
@@ -91,7 +96,7 @@ impl<'a> Plugin<'a> {
             api_version: "extensions.istio.io/v1alpha1",
             kind,
             metadata: Metadata {
-                name: format!("{}-l4", waypoint.name),
+                name: plugin_name(waypoint),
                 namespace: &waypoint.namespace,
                 labels: Labels::OWN,
             },

@@ -132,7 +132,7 @@ impl Route {
             id,
             kind,
             version: Some(version),
-            hidden_from_istiod: object.label("istio.io/rev") == Some("waypoint-l4"),
+            revision: object.label("istio.io/rev").map(str::to_owned),
             annotations,
             namespace,
             created: object.metadata.creation_timestamp,

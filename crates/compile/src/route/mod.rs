@@ -30,8 +30,8 @@ pub struct Route {
     pub(crate) namespace: Namespace,
     pub(crate) created: Option<Time>,
     pub(crate) generation: Option<i64>,
-    /// Whether istiod is told to leave the route to this program.
-    pub(crate) hidden_from_istiod: bool,
+    /// The label `istio.io/rev`: which istiods are to read the route.
+    pub(crate) revision: Option<String>,
     pub(crate) annotations: Annotations,
     pub(crate) parents: Parents,
     /// For clients of which namespaces it is, if not of all.
@@ -142,6 +142,11 @@ pub(crate) enum Reference {
 }
 
 impl Route {
+    /// Whether every istiod is told to leave the route to this program: none has this revision.
+    pub(crate) fn is_hidden_from_istiod(&self) -> bool {
+        self.revision.as_deref() == Some("waypoint-l4")
+    }
+
     /// Orders routes of a kind by precedence: the older first, then by namespace and name, of which
     /// Istio takes the name first. A route without a timestamp is not in a cluster yet, so it will be
     /// the newest there.

@@ -142,10 +142,24 @@ Left to tcp_proxy's own cluster: no listener is for this chain.
 fn notes_go_to_standard_error() {
     let input = case("older-route-wins");
     let explained = run(&["explain", "-f", &input, "--to", "tcp-echo:9000"]);
-    let compiled = run(&["compile", "-f", &input]);
+    let compiled = run(&["compile", "-f", &input, "--output", "config"]);
     assert_eq!((explained.code, compiled.code), (0, 0));
     assert!(compiled.stderr.starts_with("note: TCPRoute "));
     assert_eq!(explained.stderr, compiled.stderr);
+}
+
+#[test]
+fn a_wrong_route_of_another_waypoint_is_left_out() {
+    let input = case("others-are-left-out");
+    let explain = ["explain", "-f", &input, "--to", "tcp-echo.demo:9000"];
+    assert_eq!(run(&explain).code, 1);
+    let waypoint = ["--waypoint", "demo/waypoint"];
+    let explained = run(&[&explain[..], &waypoint].concat());
+    let compile = ["compile", "-f", &input, "--output", "config"];
+    let compiled = run(&[&compile[..], &waypoint].concat());
+    assert_eq!((explained.code, compiled.code), (0, 0));
+    assert_eq!(explained.stderr, compiled.stderr);
+    assert_eq!(explained.stderr.matches(": left out, as it is").count(), 3);
 }
 
 #[test]

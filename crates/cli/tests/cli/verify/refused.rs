@@ -47,6 +47,21 @@ fn the_dump_is_of_one_waypoint() {
 }
 
 #[test]
+fn a_wrong_route_of_another_waypoint_is_no_reason_to_refuse() {
+    let (input, dump) = (case("others-are-left-out"), dump("1.31/plain"));
+    let verify = ["verify", "-f", &input, "--config-dump", &dump];
+    let waypoint = ["--waypoint", "demo/waypoint"];
+    assert!(run(&verify).stderr.starts_with("error: "));
+    let verified = run(&[&verify[..], &waypoint].concat());
+    assert_eq!((verified.code, verified.stderr.as_str()), (1, ""));
+    assert!(
+        verified.stdout.contains(": PluginMissing: "),
+        "{}",
+        verified.stdout
+    );
+}
+
+#[test]
 fn what_cannot_be_read_is_told_of_both_sides() {
     let manifests = format!("{CASES}/refused/not-yaml/input.yaml");
     let missing = dump("missing");
