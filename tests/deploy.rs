@@ -26,7 +26,10 @@ const EXAMPLE: &str = "deploy/examples/tcp-echo";
 #[test]
 fn an_api_server_takes_every_manifest() {
     let mut manifests = 0;
-    for file in ["deploy/base", EXAMPLE].into_iter().flat_map(files) {
+    for file in ["deploy/base", EXAMPLE, "deploy/examples/tcp-echo-testers"]
+        .into_iter()
+        .flat_map(files)
+    {
         for object in objects(&file) {
             let taken = match object["kind"].as_str().unwrap() {
                 "Kustomization" => resources_are_there(&file, &object),

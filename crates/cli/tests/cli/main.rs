@@ -7,6 +7,7 @@
 
 mod bundle;
 mod check;
+mod docs;
 mod explain;
 mod files;
 mod verify;
