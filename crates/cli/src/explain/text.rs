@@ -117,6 +117,9 @@ impl Display for Outcome {
             }
             Kind::ByShare => write!(f, "To one of the backends, by their shares"),
         }?;
+        if let Some(share) = self.refused_share {
+            write!(f, ", {share:.2} % refused")?;
+        }
         writeln!(f, ": {}.", self.because)
     }
 }
@@ -132,6 +135,9 @@ impl Display for Simulation {
             let backend = count.backend.as_deref().unwrap_or("(none)");
             let (connections, percent) = (count.connections, count.percent);
             write!(f, "\n   {connections:width$}  {percent:6.2} %  {backend}")?;
+            if let Some(reason) = &count.refuse {
+                write!(f, ": refused, {reason}")?;
+            }
         }
         writeln!(f)
     }

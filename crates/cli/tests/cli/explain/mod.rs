@@ -6,7 +6,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::{MANIFESTS, Run, run, run_with};
+use crate::{MANIFESTS, Run, case, run, run_with};
 
 const TABLE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -133,6 +133,41 @@ To one of the backends, by their shares: each connection by chance.
     assert_eq!(explained.stdout, expected);
 }
 
+/// A backend that does not exist keeps its share of the connections.
+#[test]
+fn what_is_refused_is_shown_as_refused() {
+    let explain = |input: &str| {
+        let to = ["--to", "tcp-echo.demo:9000", "--connections", "1000"];
+        run_with(
+            &[&["explain", "-f", "-"], &to[..]].concat(),
+            input.as_bytes(),
+        )
+    };
+    let input = fs::read_to_string(case("no-backend-service")).unwrap();
+    let explained = explain(&input);
+    assert_eq!(explained.code, 0, "{}", explained.stderr);
+    let expected = "
+    90.00 %  tcp-echo-v1: cluster inbound-vip|9000|tcp|tcp-echo-v1.demo.svc.cluster.local
+    10.00 %  tcp-echo-v2: refused, BackendNotFound
+
+To one of the backends, by their shares, 10.00 % refused: each connection by chance.
+
+1000 connections, seed 0:
+    907   90.70 %  tcp-echo-v1
+     93    9.30 %  tcp-echo-v2: refused, BackendNotFound
+";
+    assert!(explained.stdout.ends_with(expected), "{}", explained.stdout);
+
+    let explained = explain(&input.replace("name: tcp-echo-v1,", "name: tcp-echo-v3,"));
+    assert!(
+        explained
+            .stdout
+            .contains("\nRefused, BackendNotFound: every backend with a weight above 0 refuses.\n"),
+        "{}",
+        explained.stdout
+    );
+}
+
 #[test]
 fn counts_are_those_of_the_pick() {
     let config = |pick: &str, backends: &[(&str, u32)]| {
@@ -167,6 +202,11 @@ fn counts_are_those_of_the_pick() {
         assert!(count.abs_diff(share) <= 1, "{exact:#}");
     }
     assert_eq!(exact["outcome"]["kind"], "byShare");
+    assert_eq!(exact["outcome"]["refusedShare"], 10.0);
+    assert_eq!(
+        exact["simulation"]["counts"][2]["refuse"],
+        "BackendNotFound"
+    );
     assert_eq!(exact["listener"], "*");
     assert_eq!(exact["rules"][0]["backends"][2]["share"], 10.0);
 
