@@ -14,11 +14,17 @@ pub(crate) struct Connection {
     pub(crate) principal: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sni: Option<String>,
+    /// Why the waypoint does not look for the server name, if it does not.
+    #[serde(skip)]
+    pub(crate) sni_unread: Option<String>,
 }
 
 impl Facts for Connection {
     fn server_name(&self) -> Option<String> {
-        self.sni.clone()
+        match self.sni_unread {
+            Some(_) => None,
+            None => self.sni.clone(),
+        }
     }
 
     /// With some port, as Envoy has it.
@@ -35,6 +41,9 @@ impl Facts for Connection {
 impl Connection {
     /// What a condition is held against; `known` says whether the filter can make something of it.
     pub(crate) fn fact(&self, condition: Condition, known: bool) -> String {
+        if let (Condition::Sni, Some(why)) = (condition, &self.sni_unread) {
+            return format!("the server name is not known, as {why}");
+        }
         let (name, given, option, useless) = match condition {
             Condition::Sni => ("server name", self.sni.clone(), "--sni", "none"),
             Condition::SourceNamespaces | Condition::SourceServiceAccounts => (

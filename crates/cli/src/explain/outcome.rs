@@ -40,11 +40,17 @@ pub(crate) enum Kind {
     Refused,
     /// It goes to one of the rule's backends, by their shares.
     ByShare,
+    /// No chain that the filter is in gets it.
+    Unseen,
 }
 
 impl Outcome {
     pub(crate) fn without_listener() -> Self {
-        Self::of(Kind::Default, "no listener is for this chain")
+        Self::of(Kind::Default, "no rule of this filter is for this chain")
+    }
+
+    pub(crate) fn unseen(because: &str) -> Self {
+        Self::of(Kind::Unseen, because)
     }
 
     /// `rule` is the one that decides; `is_drawn` says whether the decision took a random number.
