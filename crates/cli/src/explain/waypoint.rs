@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde_json::{Map, Value};
 use waypoint_l4_compile::{
     ClusterDomain, Fault, Host, InvalidManifest, Listener, ObjectId, ObjectName, Objects, Plan,
     Refused, Source, UnknownKinds,
@@ -82,7 +83,12 @@ pub(crate) fn of_manifests(
 pub(crate) fn of_config(file: &Path) -> Result<Mesh, String> {
     let Source { name, content } = files::read(file);
     let json = content.map_err(|error| format!("{name}: cannot be read: {error}"))?;
-    let config = parse(&json).map_err(|error| format!("{name}: {error}"))?;
+    let config = parse(&json).map_err(|error| match is_bare(&json) {
+        true => format!("{name}: {error}"),
+        false => format!(
+            "{name}: expected the JSON of pluginConfig, as compile --output config writes it: {error}"
+        ),
+    })?;
     Ok(Mesh {
         waypoints: vec![Waypoint {
             name: None,
@@ -91,6 +97,12 @@ pub(crate) fn of_config(file: &Path) -> Result<Mesh, String> {
         }],
         hosts: None,
     })
+}
+
+/// Whether it is the configuration by itself, right or wrong, and not an object that has one.
+fn is_bare(json: &[u8]) -> bool {
+    let fields: Result<Map<String, Value>, _> = serde_json::from_slice(json);
+    fields.is_ok_and(|fields| !fields.contains_key("apiVersion"))
 }
 
 fn refused(fault: Fault) -> Refused {

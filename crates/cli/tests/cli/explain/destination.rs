@@ -300,6 +300,14 @@ fn bad_input_is_one_clear_error() {
         "error: stdin: listeners[0].rules[0].backends[0].weight: invalid type: integer `-1`, \
          expected an integer from 0 to 1000000 at line 1 column 109\n"
     );
+    let plugin = run(&["compile", "-f", MANIFESTS]).stdout;
+    let expected = "error: stdin: expected the JSON of pluginConfig, as compile --output config writes \
+                    it: ";
+    for other in [&plugin, r#"{"apiVersion": "v1"}"#, "[]", r#"{"version": 1"#] {
+        let error = error(&config, other);
+        assert!(error.starts_with(expected), "{error}");
+        assert_eq!(error.lines().count(), 1);
+    }
     let missing = error(&["explain", "--config", "no-such-file", "--chain", "a"], "");
     assert!(missing.starts_with("error: no-such-file: cannot be read: "));
     let fixed = ["explain", "-f", MANIFESTS, "--to", "a:1"];
