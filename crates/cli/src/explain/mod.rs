@@ -132,6 +132,9 @@ impl Arguments {
             sni: self.sni.clone(),
             sni_unread: place.sni_unread.clone(),
         };
+        if let Some(doubt) = connection.doubt() {
+            report(&format!("note: {doubt}"));
+        }
         let explanation = Explanation::new(&place, connection, self.connections, self.seed);
         match self.format {
             Format::Text => Ok(explanation.to_string()),

@@ -54,6 +54,33 @@ fn each_goes_where_the_table_says() {
     }
 }
 
+/// The filter takes them for none, so they are no error; a note tells what the conditions tell too.
+#[test]
+fn what_is_no_identity_is_told_of() {
+    let input = case("source-namespaces");
+    for (principal, is_identity) in [
+        ("spiffe://cluster.local/ns/shop/sa/tester", true),
+        ("spiffe://td/ns/a/sa/b", true),
+        ("shop/tester", false),
+        ("spiffe://cluster.local/ns/shop/sa/", false),
+        ("spiffe:///ns/shop/sa/tester", false),
+        ("spiffe://cluster.local/ns/shop/sa/tester/more", false),
+        ("spiffe://cluster.local/sa/tester/ns/shop", false),
+        ("https://cluster.local/ns/shop/sa/tester", false),
+    ] {
+        let to = ["--to", "tcp-echo.demo:9000", "--principal", principal];
+        let explained = run(&[&["explain", "-f", &input], &to[..]].concat());
+        let note = format!(
+            "note: --principal {principal:?} is no identity of Kubernetes, \
+             spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/NAME: the filter takes it for none\n"
+        );
+        let expected = if is_identity { "" } else { &note };
+        assert_eq!((explained.code, explained.stderr.as_str()), (0, expected));
+        let is_known = !explained.stdout.contains("is no identity of Kubernetes");
+        assert_eq!(is_known, is_identity, "{}", explained.stdout);
+    }
+}
+
 #[test]
 fn says_why_of_each_rule() {
     let table = fs::read_to_string(TABLE)
