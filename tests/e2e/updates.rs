@@ -4,11 +4,13 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use waypoint_l4_testbed::client::Client;
 use waypoint_l4_testbed::envoy::UpdateError;
 use waypoint_l4_testbed::hold::Held;
 use waypoint_l4_testbed::split::measure;
+use waypoint_l4_testbed::template::Templates;
+use waypoint_l4_testbed::waypoint::{NAMESPACE, Waypoint};
 
 use crate::{TCP_ECHO, client, split, wasm, waypoint};
 
@@ -29,6 +31,61 @@ async fn a_new_configuration_cuts_nobody() -> Result<()> {
             nobody_was_cut(held).await
         })
         .await
+}
+
+/// istiod puts the version of the plugin into the VM's environment. Its agent takes that out where it
+/// fetches the module, and leaves it where the module is a file: does Envoy then make a VM for each update?
+#[tokio::test]
+async fn a_file_with_a_version_in_the_environment() -> Result<()> {
+    const UPDATES: u32 = 200;
+    let version = "ISTIO_META_WASM_PLUGIN_RESOURCE_VERSION";
+    let templates = Templates::own()?.plugin_environment(version, "${PLUGIN_CONFIG}");
+    waypoint(split(9000, 90, 10))
+        .templates(templates, NAMESPACE)
+        .concurrency(1)
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let held = hold(&client, 40).await?;
+            let before = vms_and_memory(waypoint).await?;
+            for update in 1..=UPDATES {
+                let config = split(9000, update, 10);
+                waypoint.update_plugin(&wasm(), &config.to_string()).await?;
+            }
+            let after = vms_and_memory(waypoint).await?;
+            println!("{before:?}, after {UPDATES} updates {after:?}");
+            // Those of the first configuration stay for the connections that are held.
+            ensure!(after.active <= before.active * 2, "VMs pile up");
+            ensure!(after.resident < before.resident + 64 * 1024, "memory grows");
+            measure(&client, TCP_ECHO, 400)
+                .await
+                .check(&[("one", UPDATES), ("two", 10)])?;
+            nobody_was_cut(held).await
+        })
+        .await
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "printed")]
+struct Vms {
+    active: u64,
+    created: u64,
+    /// What Envoy has of the memory, in KiB.
+    resident: u64,
+}
+
+async fn vms_and_memory(waypoint: &Waypoint) -> Result<Vms> {
+    let stat = async |name| {
+        let name = format!("wasm.envoy.wasm.runtime.v8.{name}");
+        waypoint.admin().stat(&name).await
+    };
+    let status = fs::read_to_string(format!("/proc/{}/status", waypoint.envoy().id()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    Ok(Vms {
+        active: stat("active").await?,
+        created: stat("created").await?,
+        resident: number.context("no VmRSS")?.parse()?,
+    })
 }
 
 /// An upgrade of the filter: another .wasm, the same configuration.

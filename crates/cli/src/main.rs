@@ -3,6 +3,7 @@
 //! What was asked for goes to standard output, notes and errors to standard error. The exit code is 0,
 //! or 1 where the input was refused or something was found, or 2 where the arguments were wrong.
 
+mod bundle;
 mod check;
 mod compile;
 mod explain;
@@ -26,6 +27,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Compile(compile::Arguments),
+    Bundle(bundle::Arguments),
     Check(check::Arguments),
     Verify(verify::Arguments),
     Explain(explain::Arguments),
@@ -41,6 +43,7 @@ const VERSION: &str = concat!(
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Compile(arguments) => compile::run(&arguments),
+        Command::Bundle(arguments) => bundle::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -43,12 +43,20 @@ impl TryFrom<String> for Time {
 }
 
 impl From<Time> for String {
+    /// In seconds, and hours where a number of five digits does not hold those.
     fn from(time: Time) -> Self {
-        match (time.0.as_secs(), time.0.subsec_millis()) {
-            (seconds, 0) => format!("{seconds}s"),
-            (0, milliseconds) => format!("{milliseconds}ms"),
-            (seconds, milliseconds) => format!("{seconds}s{milliseconds}ms"),
-        }
+        let (seconds, milliseconds) = (time.0.as_secs(), time.0.subsec_millis().into());
+        let (hours, seconds) = match seconds {
+            0..=99_999 => (0, seconds),
+            _ => (seconds / 3600, seconds % 3600),
+        };
+        let parts = [(hours, "h"), (seconds, "s"), (milliseconds, "ms")];
+        let text: Self = parts
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, unit)| format!("{number}{unit}"))
+            .collect();
+        if text.is_empty() { "0s".into() } else { text }
     }
 }
 
@@ -68,6 +76,9 @@ impl fmt::Display for InvalidTime {
 
 impl core::error::Error for InvalidTime {}
 
+/// The longest there is: 99999h59m59s999ms.
+const LONGEST: Duration = Duration::from_millis(359_999_999_999);
+
 /// One to four numbers of at most five digits, each with its unit.
 fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;
@@ -82,7 +93,7 @@ fn parse(text: &str) -> Option<Duration> {
         sum = sum.saturating_add(Duration::from_millis(unit).saturating_mul(number));
         rest = after;
         if rest.is_empty() {
-            return Some(sum);
+            return (sum <= LONGEST).then_some(sum);
         }
     }
     None

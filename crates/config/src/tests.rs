@@ -93,6 +93,9 @@ fn reads_times_as_the_gateway_api_writes_them() {
         ("30s", 30_000),
         ("1h30m", 5_400_000),
         ("1m1s1ms", 61_001),
+        // More seconds than five digits hold.
+        ("28h", 100_800_000),
+        ("99999h59m59s999ms", 359_999_999_999),
     ] {
         let time = crate::Time::try_from(text.to_string()).unwrap();
         assert_eq!(time.duration().as_millis(), milliseconds, "{text}");
@@ -121,6 +124,7 @@ fn names_the_place_what_was_expected_and_what_was_found() {
         (r#"{"version":1,"listeners":[{"chain":"a","drain":{}}]}"#, "listeners[0].drain", "missing field `onRemoval`"),
         (r#"{"version":1,"listeners":[{"chain":"a","drain":{"onRemoval":"30"}}]}"#, "listeners[0].drain.onRemoval", "expected a time such as 30s, 5m or 1h30m, found `30`"),
         (r#"{"version":1,"listeners":[{"chain":"a","drain":{"onRemoval":""}}]}"#, "listeners[0].drain.onRemoval", "expected a time such as 30s, 5m or 1h30m, found ``"),
+        (r#"{"version":1,"listeners":[{"chain":"a","drain":{"onRemoval":"99999h60m"}}]}"#, "listeners[0].drain.onRemoval", "found `99999h60m`"),
         (r#"{"version":1,"listeners":[{"chain":"a","drain":{"onRemoval":"100000s"}}]}"#, "listeners[0].drain.onRemoval", "found `100000s`"),
         ("[1]", ".", "invalid type: sequence, expected an object"),
         (r#"{"version":1,"listeners":[["c"]]}"#, "listeners[0]", "invalid type: sequence, expected an object"),

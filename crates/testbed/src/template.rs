@@ -75,6 +75,16 @@ impl Templates {
         self
     }
 
+    /// With this variable in the environment of the plugin's VM; in the value, `${PLUGIN_CONFIG}` stands
+    /// for the plugin's configuration.
+    pub fn plugin_environment(mut self, name: &str, value: &str) -> Self {
+        if let Some(filter) = &mut self.filter {
+            let vm = &mut filter["resources"][0]["typedConfig"]["config"]["vmConfig"];
+            vm["environmentVariables"]["keyValues"][name] = Value::from(value);
+        }
+        self
+    }
+
     pub(crate) fn new(listeners: Value, clusters: Value, filter: Option<Value>) -> Result<Self> {
         let bootstrap = include_str!("../../../envoy/bootstrap.yaml");
         Ok(Self {

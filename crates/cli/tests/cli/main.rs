@@ -5,6 +5,7 @@
     reason = "clippy.toml exempts test functions, not what they call"
 )]
 
+mod bundle;
 mod check;
 mod explain;
 mod files;
