@@ -1,11 +1,66 @@
 //! Which Service a host name means, and which DestinationRule is for it.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
-use crate::cluster::ClusterDomain;
+use crate::cluster::{ClusterDomain, inbound_vip};
 use crate::destination_rule::DestinationRule;
-use crate::object::ObjectName;
+use crate::object::{ObjectId, ObjectName};
+use crate::protocol::Protocol;
+use crate::service::{Addressing, ServicePort};
+use crate::waypoint::{NoWaypoint, owners};
 use crate::{Objects, Service};
+
+/// What clients can connect to.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Whole: `tcp-echo.demo.svc.cluster.local`. That of a ServiceEntry may be a pattern.
+    pub name: String,
+    /// The Service or ServiceEntry.
+    pub object: ObjectId,
+    pub addressing: Addressing,
+    pub ports: Vec<HostPort>,
+    /// Those that serve it, never none: the canary behind the one that its label names.
+    pub waypoints: Result<Vec<ObjectName>, NoWaypoint>,
+}
+
+#[derive(Clone, Debug)]
+pub struct HostPort {
+    pub number: NonZeroU16,
+    pub protocol: Protocol,
+    /// The filter chain of its connections, in a waypoint that serves the host.
+    pub chain: String,
+}
+
+impl Objects {
+    /// The hosts of all Services, and then of all ServiceEntries, of which some may be the same.
+    pub fn hosts(&self, domain: &ClusterDomain) -> Vec<Host> {
+        let hosts = Hosts::new(self, domain);
+        let entries = self.entries.values().flatten();
+        let all = self.services.values().chain(entries);
+        let all = all.map(|service| {
+            let name = hosts.of(service);
+            let port = |port: &ServicePort| HostPort {
+                number: port.number,
+                protocol: port.protocol,
+                chain: inbound_vip(&name, port.number, port.protocol, None),
+            };
+            let (main, canary) = owners(service, self);
+            Host {
+                object: service.id.clone(),
+                addressing: service.addressing,
+                ports: service.ports.iter().map(port).collect(),
+                waypoints: main.map(|main| {
+                    let canary = canary.and_then(Result::ok);
+                    let canary = canary.filter(|canary| *canary != main);
+                    [main].into_iter().chain(canary).collect()
+                }),
+                name,
+            }
+        });
+        all.collect()
+    }
+}
 
 /// The hosts of all Services and ServiceEntries.
 pub(crate) struct Hosts<'o> {

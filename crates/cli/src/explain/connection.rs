@@ -14,11 +14,19 @@ pub(crate) struct Connection {
     pub(crate) principal: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sni: Option<String>,
+    /// Why the waypoint does not look for the server name, if it does not.
+    #[serde(skip)]
+    pub(crate) sni_unread: Option<String>,
 }
+
+const NO_IDENTITY: &str = "no identity of Kubernetes, spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/NAME";
 
 impl Facts for Connection {
     fn server_name(&self) -> Option<String> {
-        self.sni.clone()
+        match self.sni_unread {
+            Some(_) => None,
+            None => self.sni.clone(),
+        }
     }
 
     /// With some port, as Envoy has it.
@@ -33,15 +41,33 @@ impl Facts for Connection {
 }
 
 impl Connection {
+    /// What is wrong with the client's identity: the filter takes it for none, and so do the rules.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        let principal = self.principal.as_deref()?;
+        let parts: Vec<_> = principal.split('/').collect();
+        let is_identity = match parts.as_slice() {
+            ["spiffe:", "", domain, "ns", namespace, "sa", account] => {
+                ![domain, namespace, account].contains(&&"")
+            }
+            _ => false,
+        };
+        (!is_identity).then(|| {
+            format!("--principal {principal:?} is {NO_IDENTITY}: the filter takes it for none")
+        })
+    }
+
     /// What a condition is held against; `known` says whether the filter can make something of it.
     pub(crate) fn fact(&self, condition: Condition, known: bool) -> String {
+        if let (Condition::Sni, Some(why)) = (condition, &self.sni_unread) {
+            return format!("the server name is not known, as {why}");
+        }
         let (name, given, option, useless) = match condition {
             Condition::Sni => ("server name", self.sni.clone(), "--sni", "none"),
             Condition::SourceNamespaces | Condition::SourceServiceAccounts => (
                 "principal",
                 self.principal.clone(),
                 "--principal",
-                "no identity of Kubernetes, spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/NAME",
+                NO_IDENTITY,
             ),
             Condition::SourceCidrs => {
                 let address = self.source_ip.map(|ip| ip.to_string());

@@ -1,4 +1,4 @@
-//! Where a client connects to, and which filter chain gets that.
+//! Where a client connects to, as `--to` has it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,127 +7,38 @@ use std::str::FromStr;
 
 use waypoint_l4_compile::ClusterDomain;
 
-use super::waypoint::Waypoint;
-
 /// A port of a host, which may be cut short.
 #[derive(Clone, Debug)]
 pub(crate) struct Destination {
     /// In lower case, without the dot at the end.
-    host: String,
-    port: NonZeroU16,
+    pub(crate) host: String,
+    pub(crate) port: NonZeroU16,
 }
 
-/// What gets a connection.
-pub(crate) struct Place<'w> {
-    /// None where it could be any of several, none of which has a listener for it.
-    pub(crate) waypoint: Option<&'w Waypoint>,
-    pub(crate) chain: String,
-    /// What there are listeners for, where there is none for this.
-    pub(crate) others: Vec<String>,
-}
+/// Whether a host, which is whole, is meant.
+pub(crate) type IsMeant<'d> = Box<dyn Fn(&str) -> bool + 'd>;
 
-impl<'w> Place<'w> {
-    /// The filter chain of that name.
-    pub(crate) fn of_chain(chain: &str, waypoints: &'w [Waypoint]) -> Result<Self, Ambiguous> {
-        let found = Self::only(chain, waypoints, |other| other == chain)?;
-        Ok(found.unwrap_or_else(|| Self::without_listener(chain.to_owned(), waypoints)))
-    }
-
-    /// The filter chain of the destination's host, whole or completed as cluster DNS does: the first
-    /// way that leads to a listener counts.
-    pub(crate) fn of_destination(
-        destination: &Destination,
-        waypoints: &'w [Waypoint],
-        domain: &ClusterDomain,
-    ) -> Result<Self, Ambiguous> {
-        let Destination { host, port } = destination;
-        let prefix = format!("inbound-vip|{port}|tcp|");
-        let in_some_namespace = |other: &str| {
-            let rest = other.strip_prefix(host.as_str());
+impl Destination {
+    /// What the host may mean, whole or completed as cluster DNS does; the first way that leads to
+    /// something counts.
+    pub(crate) fn ways<'d>(&'d self, domain: &'d ClusterDomain) -> [IsMeant<'d>; 4] {
+        let host = self.host.as_str();
+        let in_some_namespace = move |other: &str| {
+            let rest = other.strip_prefix(host);
             let rest = rest.and_then(|rest| rest.strip_prefix('.'));
             let namespace = rest.and_then(|rest| rest.strip_suffix(&format!(".svc.{domain}")));
             namespace.is_some_and(|namespace| !namespace.contains('.'))
         };
-        let ways: [&dyn Fn(&str) -> bool; 4] = [
-            &|other| other == host,
-            &|other| other == format!("{host}.{domain}"),
-            &|other| other == format!("{host}.svc.{domain}"),
-            &in_some_namespace,
-        ];
-        for way in ways {
-            let is_meant = |chain: &str| chain.strip_prefix(prefix.as_str()).is_some_and(way);
-            if let Some(place) = Self::only(&destination.to_string(), waypoints, is_meant)? {
-                return Ok(place);
-            }
-        }
-        let chain = format!("{prefix}{host}");
-        Ok(Self::without_listener(chain, waypoints))
+        [
+            self.whole(),
+            Box::new(move |other| other == format!("{host}.{domain}")),
+            Box::new(move |other| other == format!("{host}.svc.{domain}")),
+            Box::new(in_some_namespace),
+        ]
     }
 
-    fn only(
-        asked: &str,
-        waypoints: &'w [Waypoint],
-        is_meant: impl Fn(&str) -> bool,
-    ) -> Result<Option<Self>, Ambiguous> {
-        let found: Vec<_> = chains(waypoints)
-            .filter(|(_, chain)| is_meant(chain))
-            .collect();
-        match found.as_slice() {
-            [] => Ok(None),
-            [(waypoint, chain)] => Ok(Some(Self {
-                waypoint: Some(waypoint),
-                chain: (*chain).to_owned(),
-                others: Vec::new(),
-            })),
-            _ => Err(Ambiguous {
-                asked: asked.to_owned(),
-                found: found.iter().map(describe).collect(),
-            }),
-        }
-    }
-
-    /// None that names it, that is: `*` may be for it.
-    fn without_listener(chain: String, waypoints: &'w [Waypoint]) -> Self {
-        Self {
-            waypoint: match waypoints {
-                [only] => Some(only),
-                _ => None,
-            },
-            chain,
-            others: chains(waypoints).map(|one| describe(&one)).collect(),
-        }
-    }
-}
-
-fn chains(waypoints: &[Waypoint]) -> impl Iterator<Item = (&Waypoint, &str)> {
-    waypoints.iter().flat_map(|waypoint| {
-        let listeners = waypoint.config.listeners.iter();
-        listeners.map(move |listener| (waypoint, listener.chain.as_str()))
-    })
-}
-
-fn describe((waypoint, chain): &(&Waypoint, &str)) -> String {
-    match &waypoint.name {
-        Some(name) => format!("{chain} at waypoint {name}"),
-        None => (*chain).to_owned(),
-    }
-}
-
-/// There is more than one filter chain that could be meant.
-#[derive(Debug)]
-pub(crate) struct Ambiguous {
-    asked: String,
-    found: Vec<String>,
-}
-
-impl fmt::Display for Ambiguous {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: expected one filter chain, found {}: give the whole host, or choose with --waypoint",
-            self.asked,
-            self.found.join(", ")
-        )
+    pub(crate) fn whole(&self) -> IsMeant<'_> {
+        Box::new(|other| other == self.host)
     }
 }
 

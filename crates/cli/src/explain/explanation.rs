@@ -8,8 +8,8 @@ use waypoint_l4_config::Config;
 use waypoint_l4_route::{Outcome as Prepared, Table};
 
 use super::connection::Connection;
-use super::destination::Place;
 use super::outcome::Outcome;
+use super::place::Place;
 use super::rule::{Rule, Verdict};
 use super::simulation::Simulation;
 
@@ -19,7 +19,9 @@ pub(crate) struct Explanation {
     /// None where it is not known, or could be any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) waypoint: Option<String>,
-    pub(crate) chain: String,
+    /// None where no filter sees the connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chain: Option<String>,
     /// The chain that the listener for it names, which may be `*`; none if there is no listener.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) listener: Option<String>,
@@ -47,7 +49,7 @@ impl Explanation {
         let name = waypoint.and_then(|waypoint| waypoint.name.as_ref());
         let mut explanation = Self {
             waypoint: name.map(ToString::to_string),
-            chain: place.chain.clone(),
+            chain: place.chain.clone().ok(),
             listener: None,
             chains: Vec::new(),
             connection,
@@ -55,13 +57,20 @@ impl Explanation {
             outcome: Outcome::without_listener(),
             simulation: None,
         };
+        let asked = match &place.chain {
+            Ok(chain) => chain,
+            Err(because) => {
+                explanation.outcome = Outcome::unseen(because);
+                return explanation;
+            }
+        };
         let connection = &explanation.connection;
         let config = waypoint.map_or_else(Config::default, |waypoint| waypoint.config.clone());
         let mut random = Rng::with_seed(seed);
         let mut draw = || random.u64(..);
         let chain_of = |outcome: Prepared<'_>| outcome.chain.to_owned();
         let mut table = Table::new(config.clone(), chain_of, &mut draw);
-        let Some(listener) = table.listener(&place.chain) else {
+        let Some(listener) = table.listener(asked) else {
             explanation.chains = place.others.clone();
             return explanation;
         };

@@ -3,7 +3,9 @@
 mod connection;
 mod destination;
 mod explanation;
+mod host;
 mod outcome;
+mod place;
 mod rule;
 mod simulation;
 mod text;
@@ -21,9 +23,10 @@ use crate::files::read_stdin_once;
 use crate::manifests::Manifests;
 use crate::output::{Format, print, report};
 use connection::Connection;
-use destination::{Destination, Place};
+use destination::Destination;
 use explanation::Explanation;
-use waypoint::{Waypoint, of_config, of_manifests};
+use place::Place;
+use waypoint::{Mesh, of_config, of_manifests};
 
 /// Tell what becomes of a connection, and why.
 ///
@@ -91,13 +94,13 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let manifests = &arguments.manifests;
     let explained = match &arguments.config {
-        Some(file) => of_config(file).and_then(|waypoint| arguments.explain(&[waypoint])),
+        Some(file) => of_config(file).and_then(|mesh| arguments.explain(&mesh)),
         None => {
             read_stdin_once(manifests.filenames());
             let sources = manifests.sources();
             let (unknown_kinds, domain) = (manifests.unknown_kinds(), &manifests.cluster_domain);
             match of_manifests(&sources, unknown_kinds, domain, arguments.waypoint.as_ref()) {
-                Ok(waypoints) => arguments.explain(&waypoints),
+                Ok(mesh) => arguments.explain(&mesh),
                 Err(refused) => {
                     manifests.refuse(&refused);
                     return ExitCode::FAILURE;
@@ -115,17 +118,23 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 impl Arguments {
-    fn explain(&self, waypoints: &[Waypoint]) -> Result<String, String> {
+    fn explain(&self, mesh: &Mesh) -> Result<String, String> {
+        let domain = &self.manifests.cluster_domain;
+        let waypoint = self.waypoint.as_ref();
         let place = match (&self.to, &self.chain) {
-            (Some(to), _) => Place::of_destination(to, waypoints, &self.manifests.cluster_domain),
-            (None, chain) => Place::of_chain(chain.as_deref().unwrap_or_default(), waypoints),
+            (Some(to), _) => Place::of_destination(to, mesh, waypoint, domain),
+            (None, chain) => Place::of_chain(chain.as_deref().unwrap_or_default(), mesh, waypoint),
         };
-        let place = place.map_err(|ambiguous| ambiguous.to_string())?;
+        let place = place.map_err(|no_place| no_place.to_string())?;
         let connection = Connection {
             source_ip: self.from_ip,
             principal: self.principal.clone(),
             sni: self.sni.clone(),
+            sni_unread: place.sni_unread.clone(),
         };
+        if let Some(doubt) = connection.doubt() {
+            report(&format!("note: {doubt}"));
+        }
         let explanation = Explanation::new(&place, connection, self.connections, self.seed);
         match self.format {
             Format::Text => Ok(explanation.to_string()),

@@ -1,5 +1,7 @@
 //! What a connection comes to.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use waypoint_l4_config::{Pick, StickyKey, Target};
 use waypoint_l4_route::{Condition, Decision, Refusal};
@@ -24,6 +26,9 @@ pub(crate) struct Outcome {
     /// Why it is refused, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
+    /// In percent of the connections, of which backends that are refused have a share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refused_share: Option<f64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
@@ -35,11 +40,17 @@ pub(crate) enum Kind {
     Refused,
     /// It goes to one of the rule's backends, by their shares.
     ByShare,
+    /// No chain that the filter is in gets it.
+    Unseen,
 }
 
 impl Outcome {
     pub(crate) fn without_listener() -> Self {
-        Self::of(Kind::Default, "no listener is for this chain")
+        Self::of(Kind::Default, "no rule of this filter is for this chain")
+    }
+
+    pub(crate) fn unseen(because: &str) -> Self {
+        Self::of(Kind::Unseen, because)
     }
 
     /// `rule` is the one that decides; `is_drawn` says whether the decision took a random number.
@@ -57,7 +68,7 @@ impl Outcome {
                     ..Self::of(Kind::Cluster, &because)
                 };
                 match &backend.target {
-                    _ if !is_certain => Self::of(Kind::ByShare, &because),
+                    _ if !is_certain => Self::by_share(rule, &because),
                     Target::Cluster(cluster) => Self {
                         cluster: Some(cluster.clone()),
                         ..picked
@@ -87,6 +98,24 @@ impl Outcome {
         }
     }
 
+    fn by_share(rule: Option<&Rule>, because: &str) -> Self {
+        let backends = rule.map_or(&[][..], |rule| &rule.backends);
+        let weighty = || backends.iter().filter(|backend| backend.weight > 0);
+        let reasons: BTreeSet<_> = weighty().filter_map(|one| one.refuse.as_deref()).collect();
+        let reasons: Vec<_> = reasons.into_iter().collect();
+        if weighty().all(|backend| backend.refuse.is_some()) {
+            return Self {
+                reason: Some(reasons.join(", ")),
+                ..Self::of(Kind::Refused, "every backend with a weight above 0 refuses")
+            };
+        }
+        let refused = weighty().filter(|backend| backend.refuse.is_some());
+        Self {
+            refused_share: (!reasons.is_empty()).then(|| refused.map(|one| one.share).sum()),
+            ..Self::of(Kind::ByShare, because)
+        }
+    }
+
     fn of(kind: Kind, because: &str) -> Self {
         Self {
             kind,
@@ -95,6 +124,7 @@ impl Outcome {
             backend: None,
             cluster: None,
             reason: None,
+            refused_share: None,
         }
     }
 }

@@ -24,6 +24,9 @@ pub(crate) struct Count {
     /// None where none is picked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backend: Option<String>,
+    /// Why they are refused there, if they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refuse: Option<String>,
     pub(crate) connections: u32,
     pub(crate) percent: f64,
 }
@@ -53,12 +56,14 @@ impl Simulation {
             let count = count.unwrap_or(&mut without);
             *count = count.saturating_add(1);
         }
-        let names = backends.iter().map(|backend| Some(backend.name.clone()));
-        let counts = names
+        let counts = backends
+            .iter()
+            .map(Some)
             .zip(counts)
             .chain((without > 0).then_some((None, without)));
         let counts = counts.map(|(backend, count)| Count {
-            backend,
+            backend: backend.map(|backend| backend.name.clone()),
+            refuse: backend.and_then(|backend| backend.refuse.clone()),
             connections: count,
             percent: f64::from(count) * 100.0 / f64::from(connections.get()),
         });

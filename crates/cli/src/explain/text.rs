@@ -6,6 +6,7 @@ use waypoint_l4_config::{Pick, StickyKey};
 
 use super::explanation::Explanation;
 use super::outcome::{Kind, Outcome};
+use super::place::SHOWN;
 use super::rule::{Asked, Backend, Rule, Verdict};
 use super::simulation::Simulation;
 
@@ -14,9 +15,12 @@ impl Display for Explanation {
         if let Some(waypoint) = &self.waypoint {
             writeln!(f, "waypoint {waypoint}")?;
         }
-        writeln!(f, "chain {}", self.chain)?;
+        let Some(chain) = &self.chain else {
+            return write!(f, "{}", self.outcome);
+        };
+        writeln!(f, "chain {chain}")?;
         if let Some(listener) = &self.listener
-            && *listener != self.chain
+            && listener != chain
         {
             writeln!(f, "listener {listener}")?;
         }
@@ -37,9 +41,6 @@ impl Display for Explanation {
         }
     }
 }
-
-/// Enough to see what a name was mistaken for.
-const SHOWN: usize = 10;
 
 impl Display for Rule {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -115,8 +116,12 @@ impl Display for Outcome {
                 };
                 write!(f, "Refused{of}{backend}, {reason}")
             }
+            Kind::Unseen => write!(f, "Not seen by the filter"),
             Kind::ByShare => write!(f, "To one of the backends, by their shares"),
         }?;
+        if let Some(share) = self.refused_share {
+            write!(f, ", {share:.2} % refused")?;
+        }
         writeln!(f, ": {}.", self.because)
     }
 }
@@ -132,6 +137,9 @@ impl Display for Simulation {
             let backend = count.backend.as_deref().unwrap_or("(none)");
             let (connections, percent) = (count.connections, count.percent);
             write!(f, "\n   {connections:width$}  {percent:6.2} %  {backend}")?;
+            if let Some(reason) = &count.refuse {
+                write!(f, ": refused, {reason}")?;
+            }
         }
         writeln!(f)
     }

@@ -2,14 +2,22 @@
 
 use std::path::Path;
 
+use serde_json::{Map, Value};
 use waypoint_l4_compile::{
-    ClusterDomain, Fault, InvalidManifest, Listener, ObjectId, ObjectName, Objects, Plan, Refused,
-    Source, UnknownKinds,
+    ClusterDomain, Fault, Host, InvalidManifest, Listener, ObjectId, ObjectName, Objects, Plan,
+    Refused, Source, UnknownKinds,
 };
 use waypoint_l4_config::{Config, parse};
 
 use crate::files;
 use crate::output::report;
+
+/// What there is to explain.
+pub(crate) struct Mesh {
+    pub(crate) waypoints: Vec<Waypoint>,
+    /// What clients can connect to; none where that was not given.
+    pub(crate) hosts: Option<Vec<Host>>,
+}
 
 pub(crate) struct Waypoint {
     /// None where its configuration was given in place of manifests.
@@ -34,7 +42,7 @@ pub(crate) fn of_manifests(
     unknown_kinds: UnknownKinds,
     domain: &ClusterDomain,
     wanted: Option<&ObjectName>,
-) -> Result<Vec<Waypoint>, Refused> {
+) -> Result<Mesh, Refused> {
     let objects = Objects::read_for(wanted, sources, unknown_kinds)?;
     let plan = Plan::new(&objects, domain);
     for note in &plan.notes {
@@ -65,19 +73,36 @@ pub(crate) fn of_manifests(
             planned: planned.clone(),
         });
     }
-    Ok(waypoints)
+    Ok(Mesh {
+        waypoints,
+        hosts: Some(objects.hosts(domain)),
+    })
 }
 
 /// The one that has this plugin configuration.
-pub(crate) fn of_config(file: &Path) -> Result<Waypoint, String> {
+pub(crate) fn of_config(file: &Path) -> Result<Mesh, String> {
     let Source { name, content } = files::read(file);
     let json = content.map_err(|error| format!("{name}: cannot be read: {error}"))?;
-    let config = parse(&json).map_err(|error| format!("{name}: {error}"))?;
-    Ok(Waypoint {
-        name: None,
-        config,
-        planned: Vec::new(),
+    let config = parse(&json).map_err(|error| match is_bare(&json) {
+        true => format!("{name}: {error}"),
+        false => format!(
+            "{name}: expected the JSON of pluginConfig, as compile --output config writes it: {error}"
+        ),
+    })?;
+    Ok(Mesh {
+        waypoints: vec![Waypoint {
+            name: None,
+            config,
+            planned: Vec::new(),
+        }],
+        hosts: None,
     })
+}
+
+/// Whether it is the configuration by itself, right or wrong, and not an object that has one.
+fn is_bare(json: &[u8]) -> bool {
+    let fields: Result<Map<String, Value>, _> = serde_json::from_slice(json);
+    fields.is_ok_and(|fields| !fields.contains_key("apiVersion"))
 }
 
 fn refused(fault: Fault) -> Refused {

@@ -6,7 +6,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::{MANIFESTS, Run, run, run_with};
+use crate::{MANIFESTS, Run, case, run, run_with};
 
 const TABLE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -51,6 +51,33 @@ fn each_goes_where_the_table_says() {
             _ => &outcome["kind"],
         };
         assert_eq!(*seen, row["expect"], "{row}\n{explanation:#}");
+    }
+}
+
+/// The filter takes them for none, so they are no error; a note tells what the conditions tell too.
+#[test]
+fn what_is_no_identity_is_told_of() {
+    let input = case("source-namespaces");
+    for (principal, is_identity) in [
+        ("spiffe://cluster.local/ns/shop/sa/tester", true),
+        ("spiffe://td/ns/a/sa/b", true),
+        ("shop/tester", false),
+        ("spiffe://cluster.local/ns/shop/sa/", false),
+        ("spiffe:///ns/shop/sa/tester", false),
+        ("spiffe://cluster.local/ns/shop/sa/tester/more", false),
+        ("spiffe://cluster.local/sa/tester/ns/shop", false),
+        ("https://cluster.local/ns/shop/sa/tester", false),
+    ] {
+        let to = ["--to", "tcp-echo.demo:9000", "--principal", principal];
+        let explained = run(&[&["explain", "-f", &input], &to[..]].concat());
+        let note = format!(
+            "note: --principal {principal:?} is no identity of Kubernetes, \
+             spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/NAME: the filter takes it for none\n"
+        );
+        let expected = if is_identity { "" } else { &note };
+        assert_eq!((explained.code, explained.stderr.as_str()), (0, expected));
+        let is_known = !explained.stdout.contains("is no identity of Kubernetes");
+        assert_eq!(is_known, is_identity, "{}", explained.stdout);
     }
 }
 
@@ -133,6 +160,41 @@ To one of the backends, by their shares: each connection by chance.
     assert_eq!(explained.stdout, expected);
 }
 
+/// A backend that does not exist keeps its share of the connections.
+#[test]
+fn what_is_refused_is_shown_as_refused() {
+    let explain = |input: &str| {
+        let to = ["--to", "tcp-echo.demo:9000", "--connections", "1000"];
+        run_with(
+            &[&["explain", "-f", "-"], &to[..]].concat(),
+            input.as_bytes(),
+        )
+    };
+    let input = fs::read_to_string(case("no-backend-service")).unwrap();
+    let explained = explain(&input);
+    assert_eq!(explained.code, 0, "{}", explained.stderr);
+    let expected = "
+    90.00 %  tcp-echo-v1: cluster inbound-vip|9000|tcp|tcp-echo-v1.demo.svc.cluster.local
+    10.00 %  tcp-echo-v2: refused, BackendNotFound
+
+To one of the backends, by their shares, 10.00 % refused: each connection by chance.
+
+1000 connections, seed 0:
+    907   90.70 %  tcp-echo-v1
+     93    9.30 %  tcp-echo-v2: refused, BackendNotFound
+";
+    assert!(explained.stdout.ends_with(expected), "{}", explained.stdout);
+
+    let explained = explain(&input.replace("name: tcp-echo-v1,", "name: tcp-echo-v3,"));
+    assert!(
+        explained
+            .stdout
+            .contains("\nRefused, BackendNotFound: every backend with a weight above 0 refuses.\n"),
+        "{}",
+        explained.stdout
+    );
+}
+
 #[test]
 fn counts_are_those_of_the_pick() {
     let config = |pick: &str, backends: &[(&str, u32)]| {
@@ -167,6 +229,11 @@ fn counts_are_those_of_the_pick() {
         assert!(count.abs_diff(share) <= 1, "{exact:#}");
     }
     assert_eq!(exact["outcome"]["kind"], "byShare");
+    assert_eq!(exact["outcome"]["refusedShare"], 10.0);
+    assert_eq!(
+        exact["simulation"]["counts"][2]["refuse"],
+        "BackendNotFound"
+    );
     assert_eq!(exact["listener"], "*");
     assert_eq!(exact["rules"][0]["backends"][2]["share"], 10.0);
 
