@@ -5,6 +5,7 @@
 
 mod check;
 mod compile;
+mod completion;
 mod explain;
 mod files;
 mod manifests;
@@ -13,7 +14,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// L4 traffic management for Istio ambient waypoints.
 #[derive(Parser)]
@@ -29,6 +30,7 @@ enum Command {
     Check(check::Arguments),
     Verify(verify::Arguments),
     Explain(explain::Arguments),
+    Completion(completion::Arguments),
 }
 
 const VERSION: &str = concat!(
@@ -44,5 +46,6 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Completion(arguments) => completion::run(&arguments, Arguments::command()),
     }
 }
