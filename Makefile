@@ -12,6 +12,8 @@ WASM_BINDGEN_VERSION := 0.2.130
 TOOLS := target/tools
 WASM := target/waypoint-l4.wasm
 CLI := target/release/waypoint-l4
+IMAGE_TOOL := target/release/waypoint-l4-image
+IMAGES := target/image
 WASM_TARGET := wasm32-unknown-unknown
 CONFIG_REFERENCE := cargo run --locked --quiet -p waypoint-l4-config --features schema --example reference
 # Paths of the machine that builds have no place in what is shipped.
@@ -44,6 +46,34 @@ cli:
 testbed:
 	cargo build --locked --release -p waypoint-l4-testbed
 
+##### What is shipped
+
+.PHONY: image
+image: wasm image-tool ## the filter's OCI image, in both forms that Istio fetches: target/image
+	$(IMAGE_TOOL) build --wasm $(WASM) --out $(IMAGES)
+
+.PHONY: image-cli
+image-cli: static image-tool ## the same for the command
+	$(IMAGE_TOOL) build-cli --binary target/static/waypoint-l4 --out $(IMAGES)
+
+.PHONY: static
+static: ## the command as one file that needs no other: target/static/waypoint-l4
+	scripts/static-cli.sh
+
+.PHONY: push
+push: push-arguments $(if $(filter cli,$(FORM)),image-cli,image) ## REGISTRY=host/repository[:tag] [FORM=compat|artifact|cli] [INSECURE=1]: an image to a registry
+	@$(IMAGE_TOOL) push $(IMAGES)/$(or $(FORM),compat) '$(REGISTRY)' $(if $(filter 1,$(INSECURE)),--insecure)
+
+.PHONY: push-arguments
+push-arguments:
+	@[ -n '$(REGISTRY)' ] || { echo "expected REGISTRY=host/repository or REGISTRY=host/repository:tag" >&2; exit 1; }
+	@case '$(FORM)' in ''|compat|artifact|cli) ;; *) echo "FORM=$(FORM): expected compat, artifact or cli" >&2; exit 1;; esac
+	@case '$(INSECURE)' in ''|0|1) ;; *) echo "INSECURE=$(INSECURE): expected 1, or nothing" >&2; exit 1;; esac
+
+.PHONY: image-tool
+image-tool:
+	cargo build --locked --release -p waypoint-l4-image
+
 ##### What is shown
 
 .PHONY: demo
@@ -65,7 +95,11 @@ test: setup build test-native test-wasm ## all tests, the end-to-end ones on a r
 
 .PHONY: test-native
 test-native: setup build
-	cargo test --locked --workspace
+	cargo test --locked --workspace --exclude waypoint-l4-image
+
+.PHONY: test-image
+test-image: setup setup-image-tests wasm static ## the images, in a real registry; apart, as it needs apt
+	cargo test --locked -p waypoint-l4-image
 
 .PHONY: test-wasm
 test-wasm: $(TOOLS)/wasm-target $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION)
@@ -101,6 +135,10 @@ check-wasm: $(TOOLS)/wasm-target
 
 .PHONY: setup
 setup: $(TOOLS)/wasm-target $(TOOLS)/binaryen-$(BINARYEN_VERSION) $(TOOLS)/envoy-$(ENVOY_VERSION) ## installs what is missing, inside this folder where possible
+
+.PHONY: setup-image-tests
+setup-image-tests: ## the registry and the client that test-image needs, by apt
+	scripts/image-test-tools.sh
 
 # A stamp for each tool, named for its version.
 

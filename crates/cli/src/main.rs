@@ -6,6 +6,7 @@
 mod bundle;
 mod check;
 mod compile;
+mod completion;
 mod explain;
 mod files;
 mod manifests;
@@ -14,7 +15,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// L4 traffic management for Istio ambient waypoints.
 #[derive(Parser)]
@@ -31,6 +32,7 @@ enum Command {
     Check(check::Arguments),
     Verify(verify::Arguments),
     Explain(explain::Arguments),
+    Completion(completion::Arguments),
 }
 
 const VERSION: &str = concat!(
@@ -47,5 +49,6 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Completion(arguments) => completion::run(&arguments, Arguments::command()),
     }
 }

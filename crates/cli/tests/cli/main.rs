@@ -7,6 +7,7 @@
 
 mod bundle;
 mod check;
+mod completion;
 mod docs;
 mod explain;
 mod files;
@@ -216,6 +217,17 @@ fn options_reach_the_output() {
     );
 }
 
+/// The URL that `make push` prints; the digest in it is the checksum.
+#[test]
+fn an_image_is_named_by_its_digest() {
+    let url = format!("oci://ghcr.io/acme/waypoint-l4@sha256:{}", "0a".repeat(32));
+    let compiled = run(&["compile", "-f", MANIFESTS, "--image", &url]);
+    assert_eq!((compiled.code, compiled.stderr.as_str()), (0, ""));
+    let line = format!("  url: {url}\n");
+    assert_eq!(compiled.stdout.matches(&line).count(), 1);
+    assert!(!compiled.stdout.contains("  sha256:"));
+}
+
 #[test]
 fn unknown_kinds_can_be_left_out() {
     let unknown = case("refused/unknown-kind");
@@ -268,6 +280,8 @@ fn wrong_arguments_are_usage_errors() {
         &["compile", "-f", MANIFESTS, "--cluster-domain", "a|b"],
         &["compile", "-f", MANIFESTS, "--output", "json"],
         &["compile", "-f", MANIFESTS, "--no-such-option"],
+        &["completion"],
+        &["completion", "csh"],
         &["verify", "-f", MANIFESTS],
         &["verify", "--config-dump", "dump.json"],
         &["verify", "-f", "-", "--config-dump", "-"],
