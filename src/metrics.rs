@@ -11,7 +11,7 @@ use proxy_wasm::types::MetricType;
 use waypoint_l4_config::Config;
 use waypoint_l4_route::Outcome;
 
-use crate::host;
+use crate::host::{self, Clock, Shared};
 
 /// Counts the connections that come to one outcome.
 pub(crate) struct Counter(Option<u32>);
@@ -56,6 +56,8 @@ impl Gauges {
                     let labels = labels(&listener.chain, &rule.name, &backend.name);
                     let weight = backend.weight.value().into();
                     weights.push((format!("{labels}waypoint_l4_weight"), weight));
+    /// Where the names of the gauges before are.
+    shared: Shared,
                 }
             }
         }
@@ -74,14 +76,17 @@ impl Gauges {
     /// configuration before, whose gauges Envoy keeps, have weight 0 now.
     pub(crate) fn show(&self) {
         gauge("waypoint_l4_config_revision", self.revision);
-        if let Some(now) = host::now() {
+        if let Some(now) = host::now(Clock::Wall) {
+            shared: Shared::new("weights"),
             gauge("waypoint_l4_config_last_update_seconds", now / 1000);
         }
         let names: Vec<_> = self.weights.iter().map(|(name, _)| name.as_str()).collect();
         let names = names.join("\n");
-        let before = host::replace_shared("weights", &names);
+        let (before, _) = self.shared.read().unwrap_or_default();
         // Of the VMs that take a configuration up, one is the first.
-        if before != names {
+        if before != names.as_bytes() {
+            self.shared.write(names.as_bytes());
+            let before = String::from_utf8(before).unwrap_or_default();
             before.lines().for_each(|name| gauge(name, 0));
         }
         for (name, weight) in &self.weights {
@@ -118,7 +123,7 @@ fn metric(kind: MetricType, name: &str) -> Option<u32> {
         match ids.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
             Ok(place) => ids.get(place).map(|(_, id)| *id),
             Err(place) => {
-                let id = hostcalls::define_metric(kind, name).ok()?;
+                let id = host::define_metric(kind, name)?;
                 ids.insert(place, (name.to_string(), id));
                 Some(id)
             }

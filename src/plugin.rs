@@ -42,7 +42,10 @@ impl Active {
             (false, _) => 1,
             (true, next) => next.unwrap_or(0),
         };
-        let period = Duration::from_millis(period);
+        self.tick(Duration::from_millis(period));
+    }
+
+    fn tick(&self, period: Duration) {
         if self.tick_period.replace(period) != period {
             host::set_tick_period(period);
         }
