@@ -52,6 +52,16 @@ impl Active {
     }
 }
 
+/// Envoy goes on calling `on_tick` for a plugin that is gone, as often as it asked for, and to nobody's
+/// use, once for each update: so it is told to stop.
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        if let Some(active) = &self.active {
+            active.tick(Duration::ZERO);
+        }
+    }
+}
+
 /// Decides, and remembers what the next decision depends on.
 pub(crate) struct Router {
     pub(crate) table: Table<Prepared>,

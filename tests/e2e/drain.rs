@@ -219,7 +219,7 @@ fn draining(one: u32, two: u32) -> Value {
     draining_after("2s", one, two)
 }
 
-fn draining_after(time: &str, one: u32, two: u32) -> Value {
+pub(crate) fn draining_after(time: &str, one: u32, two: u32) -> Value {
     let mut config = split(9000, one, two);
     config["listeners"][0]["drain"] = json!({"onRemoval": time});
     config
