@@ -3,6 +3,7 @@ use std::rc::{Rc, Weak};
 
 use crate::announcement::{Announcement, live};
 use crate::host::{self, Clock};
+use crate::metrics::Counter;
 
 /// Connections that are to be closed some time after their backend has left the route.
 ///
@@ -38,6 +39,7 @@ pub(crate) struct Departure {
     pub(crate) cluster: String,
     /// Milliseconds.
     pub(crate) after: u64,
+    pub(crate) drained: Counter,
 }
 
 /// A connection that may have to be closed.
@@ -107,7 +109,9 @@ impl Drains {
             Err(_) => return,
         };
         for drain in due {
-            host::close_connection(drain.id);
+            if host::close_connection(drain.id) {
+                drain.departure.drained.increment();
+            }
         }
     }
 }

@@ -13,23 +13,36 @@ use waypoint_l4_route::Outcome;
 
 use crate::host::{self, Clock, Shared};
 
-/// Counts the connections that come to one outcome.
+/// Counts connections.
 pub(crate) struct Counter(Option<u32>);
 
 impl Counter {
+    /// Of those that come to the outcome.
     pub(crate) fn new(outcome: &Outcome<'_>) -> Self {
         let result = match (outcome.refuses, outcome.cluster) {
             (true, _) => "refused",
             (false, Some(_)) => "chosen",
             (false, None) => "default",
         };
-        let labels = labels(
+        Self::named(
+            outcome,
+            &format!("l4_result=.={result};.;waypoint_l4_connections_total"),
+        )
+    }
+
+    /// Of those that came to the outcome, and were closed when it was none any more.
+    pub(crate) fn drained(outcome: &Outcome<'_>) -> Self {
+        Self::named(outcome, "waypoint_l4_connections_drained_total")
+    }
+
+    fn named(outcome: &Outcome<'_>, name: &str) -> Self {
+        let mut labels = labels(
             outcome.chain,
             outcome.rule.unwrap_or("none"),
             outcome.backend.unwrap_or("none"),
         );
-        let name = format!("{labels}l4_result=.={result};.;waypoint_l4_connections_total");
-        Self(metric(MetricType::Counter, &name))
+        labels.push_str(name);
+        Self(metric(MetricType::Counter, &labels))
     }
 
     pub(crate) fn increment(&self) {
@@ -43,6 +56,8 @@ impl Counter {
 /// What is shown of a configuration.
 pub(crate) struct Gauges {
     revision: u64,
+    /// Where the names of the gauges before are.
+    shared: Shared,
     /// By the name of the gauge.
     weights: Vec<(String, u64)>,
 }
@@ -56,14 +71,13 @@ impl Gauges {
                     let labels = labels(&listener.chain, &rule.name, &backend.name);
                     let weight = backend.weight.value().into();
                     weights.push((format!("{labels}waypoint_l4_weight"), weight));
-    /// Where the names of the gauges before are.
-    shared: Shared,
                 }
             }
         }
         let revision = config.revision.as_deref().and_then(number);
         Self {
             revision: revision.unwrap_or(0),
+            shared: Shared::new("weights"),
             weights,
         }
     }
@@ -77,7 +91,6 @@ impl Gauges {
     pub(crate) fn show(&self) {
         gauge("waypoint_l4_config_revision", self.revision);
         if let Some(now) = host::now(Clock::Wall) {
-            shared: Shared::new("weights"),
             gauge("waypoint_l4_config_last_update_seconds", now / 1000);
         }
         let names: Vec<_> = self.weights.iter().map(|(name, _)| name.as_str()).collect();

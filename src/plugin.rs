@@ -105,6 +105,7 @@ fn departure(outcome: Outcome<'_>) -> Option<Rc<Departure>> {
     (!outcome.refuses).then(|| {
         Rc::new(Departure {
             cluster: cluster.into(),
+            drained: Counter::drained(&outcome),
             after: u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
         })
     })

@@ -10,9 +10,11 @@ use waypoint_l4_testbed::client::Client;
 use waypoint_l4_testbed::eventually::eventually;
 use waypoint_l4_testbed::hold::Held;
 use waypoint_l4_testbed::split::measure;
+use waypoint_l4_testbed::template::Routing;
+use waypoint_l4_testbed::waypoint::Waypoint;
 
 use crate::metrics::scrape;
-use crate::{TCP_ECHO, client, split, wasm, waypoint};
+use crate::{TCP_ECHO, client, cluster, split, wasm, waypoint};
 
 const HELD: usize = 100;
 
@@ -74,6 +76,42 @@ async fn a_backend_that_comes_back_keeps_its_connections() -> Result<()> {
             let report = held.close().await;
             ensure!(report.cut.is_empty(), "{report:?}");
             Ok(())
+        })
+        .await
+}
+
+/// More than are closed at a time: the rest does not wait for another second each.
+#[tokio::test]
+async fn many_connections_are_closed_together() -> Result<()> {
+    const MANY: usize = 640;
+    waypoint(draining_after("1s", 100, 0))
+        .concurrency(1)
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let interval = Duration::from_secs(1);
+            let held = Held::open(&client, TCP_ECHO, MANY, interval).await?;
+            waypoint
+                .update_plugin(&wasm(), &draining_after("1s", 0, 100).to_string())
+                .await?;
+            let drained = async || -> Result<u64> {
+                let scrape = scrape(waypoint).await?;
+                let drained = scrape.get(&drained("tcp-echo-v1")).copied();
+                drained.context("it is not counted")
+            };
+            let somebody = || held.report().cut.len() > 0;
+            eventually("somebody is closed", somebody).await?;
+            let first = Instant::now();
+            while drained().await? < u64::try_from(MANY)? {
+                // 64 in a second would take nine.
+                let since = first.elapsed();
+                ensure!(
+                    since < Duration::from_secs(5),
+                    "still at it after {since:?}"
+                );
+                sleep(Duration::from_millis(20)).await;
+            }
+            let cut = || held.report().cut.len();
+            eventually("all are closed", || cut() == MANY).await
         })
         .await
 }
@@ -214,6 +252,53 @@ async fn without_drain_connections_stay() -> Result<()> {
         })
         .await
 }
+
+/// The client sees the same as when Envoy itself drains a filter chain: its stream is reset.
+#[tokio::test]
+async fn connections_end_as_they_do_by_envoy_itself() -> Result<()> {
+    const RESET: &str = "connection established in response to a CONNECT request was reset";
+    let endings = async |held: Held| -> Result<()> {
+        let cut = || held.report().cut.len();
+        eventually("all are closed", || cut() == HELD).await?;
+        let report = held.close().await;
+        ensure!(
+            report.cut.iter().all(|end| end.contains(RESET)),
+            "{report:?}"
+        );
+        Ok(())
+    };
+    waypoint(draining_after("1s", 100, 0))
+        .run(async |waypoint| {
+            let held = hold(&client(waypoint)?).await?;
+            waypoint
+                .update_plugin(&wasm(), &draining_after("1s", 0, 100).to_string())
+                .await?;
+            endings(held).await
+        })
+        .await?;
+    let native = |one: u32, two: u32| Routing::Native {
+        weights: vec![("tcp-echo-v1".into(), one), ("tcp-echo-v2".into(), two)],
+    };
+    Waypoint::builder()
+        .routing(native(100, 0))
+        .drain_time(Duration::from_secs(1))
+        .run(async |waypoint| {
+            let held = hold(&client(waypoint)?).await?;
+            waypoint.update_listeners(&native(0, 100)).await?;
+            endings(held).await
+        })
+        .await
+}
+
+/// The metric of connections of the backend that were closed.
+fn drained(backend: &str) -> String {
+    let chain = cluster("tcp-echo", 9000);
+    format!(
+        r#"waypoint_l4_connections_drained_total{{l4_backend="{backend}",l4_chain="{chain}",l4_rule="{RULE}"}}"#
+    )
+}
+
+const RULE: &str = "istio-io-tcp-traffic-shifting/tcp-echo-ew";
 
 fn draining(one: u32, two: u32) -> Value {
     draining_after("2s", one, two)
