@@ -13,8 +13,8 @@ use waypoint_l4_testbed::split::measure;
 use waypoint_l4_testbed::template::Routing;
 use waypoint_l4_testbed::waypoint::Waypoint;
 
-use crate::metrics::scrape;
-use crate::{TCP_ECHO, client, cluster, split, wasm, waypoint};
+use crate::metrics::{labels, scrape};
+use crate::{TCP_ECHO, backend, client, cluster, config, split, wasm, waypoint};
 
 const HELD: usize = 100;
 
@@ -112,6 +112,36 @@ async fn many_connections_are_closed_together() -> Result<()> {
             }
             let cut = || held.report().cut.len();
             eventually("all are closed", || cut() == MANY).await
+        })
+        .await
+}
+
+/// A canary beside the Service itself, and then no route any more: those that the Service's own cluster
+/// has go on, since it is where connections go that no rule takes.
+#[tokio::test]
+async fn the_end_of_a_canary_cuts_the_canary_only() -> Result<()> {
+    let mut canary = config(
+        9000,
+        json!([backend("tcp-echo", 50), backend("tcp-echo-v2", 50)]),
+    );
+    canary["listeners"][0]["drain"] = json!({"onRemoval": "1s"});
+    waypoint(canary)
+        .run(async |waypoint| {
+            let client = client(waypoint)?;
+            let held = hold(&client).await?;
+            let on_canary = accepted(waypoint, "tcp-echo-v2").await?;
+            ensure!((20..80).contains(&on_canary), "{on_canary}");
+            waypoint.update_plugin(&wasm(), r#"{"version":1}"#).await?;
+            let cut = || held.report().cut.len();
+            eventually("the canary's are closed", || cut() >= on_canary).await?;
+            sleep(Duration::from_secs(3)).await;
+            let report = held.close().await;
+            assert_eq!(report.cut.len(), on_canary, "{report:?}");
+            let scrape = scrape(waypoint).await?;
+            assert_eq!(scrape.get(&drained("tcp-echo")), Some(&0), "{scrape:#?}");
+            let counted = scrape.get(&drained("tcp-echo-v2")).copied();
+            assert_eq!(counted, Some(u64::try_from(on_canary)?), "{scrape:#?}");
+            Ok(())
         })
         .await
 }
@@ -288,6 +318,14 @@ async fn connections_end_as_they_do_by_envoy_itself() -> Result<()> {
             endings(held).await
         })
         .await
+}
+
+/// How many connections the backend was chosen for.
+async fn accepted(waypoint: &Waypoint, backend: &str) -> Result<usize> {
+    let scrape = scrape(waypoint).await?;
+    let labels = labels(&cluster("tcp-echo", 9000), RULE, backend, "chosen");
+    let count = scrape.get(&labels).context("it is not counted")?;
+    Ok(usize::try_from(*count)?)
 }
 
 /// The metric of connections of the backend that were closed.
