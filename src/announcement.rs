@@ -1,37 +1,48 @@
 use waypoint_l4_config::Config;
 use waypoint_l4_route::Live;
 
-use crate::host;
+use crate::host::Shared;
 use crate::metrics::Gauges;
 
 /// What a configuration tells when it is taken up: its backends to the plugins of earlier ones, and
 /// its revision and weights to whoever looks at Envoy's `/stats`.
 pub(crate) struct Announcement {
+    /// Where all of them leave their record, the last one over the others.
+    shared: Shared,
     /// The revision in 8 bytes, by which a change of weights is told as well, and the `Live` backends.
-    word: Vec<u8>,
+    record: Vec<u8>,
     gauges: Gauges,
 }
 
 impl Announcement {
     pub(crate) fn new(config: &Config) -> Self {
         let gauges = Gauges::new(config);
-        let mut word = gauges.revision().to_le_bytes().to_vec();
-        word.extend(Live::new(config).to_bytes());
-        Self { word, gauges }
+        let mut record = gauges.revision().to_le_bytes().to_vec();
+        record.extend(Live::new(config).to_bytes());
+        Self {
+            shared: Shared::new("backends"),
+            record,
+            gauges,
+        }
     }
 
     pub(crate) fn make(&self) {
         self.gauges.show();
-        host::announce_backends(&self.word);
+        self.shared.write(&self.record);
     }
 
-    /// Whether this is its word.
-    pub(crate) fn is(&self, word: &[u8]) -> bool {
-        self.word == word
+    /// The record of the configuration that was taken up last, and a number that changes with it.
+    pub(crate) fn last(&self) -> Option<(Vec<u8>, u32)> {
+        self.shared.read()
+    }
+
+    /// Whether this record is its own.
+    pub(crate) fn is(&self, record: &[u8]) -> bool {
+        self.record == record
     }
 }
 
-/// The backends that the word tells of.
-pub(crate) fn live(word: &[u8]) -> Live {
-    Live::from_bytes(word.get(8..).unwrap_or_default())
+/// The backends that the record tells of.
+pub(crate) fn live(record: &[u8]) -> Live {
+    Live::from_bytes(record.get(8..).unwrap_or_default())
 }

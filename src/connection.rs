@@ -10,12 +10,19 @@ use crate::plugin::{Active, Router};
 /// One downstream connection.
 pub(crate) struct Connection {
     id: u32,
+    /// None once it is decided.
     active: Option<Rc<Active>>,
+    /// Kept until it ends.
+    drain: Option<Rc<Drain>>,
 }
 
 impl Connection {
     pub(crate) fn new(id: u32, active: Option<Rc<Active>>) -> Self {
-        Self { id, active }
+        Self {
+            id,
+            active,
+            drain: None,
+        }
     }
 }
 
@@ -30,20 +37,12 @@ impl StreamContext for Connection {
         };
         active.drains.note_connection();
         let (action, drain) = route(self.id, &active);
-        if let Some(drain) = drain {
+        self.drain = drain.map(Rc::new);
+        if let Some(drain) = &self.drain {
             active.drains.add(drain);
             active.schedule();
-            self.active = Some(active);
         }
         action
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        if let Some(active) = self.active.take() {
-            active.drains.forget(self.id);
-        }
     }
 }
 

@@ -13,7 +13,8 @@
 //!
 //! A panic in a Wasm guest closes every established connection of that worker, under every
 //! `failStrategy`. So nothing here panics, and the helpers of proxy-wasm's context traits, which
-//! unwrap, are left alone in favour of `proxy_wasm::hostcalls`.
+//! unwrap, are left alone. Its `hostcalls` panic on a status that they do not expect: they are called
+//! where Envoy has no other to give, and for the rest `host` has the ABI's own functions.
 
 mod announcement;
 mod connection;

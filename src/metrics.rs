@@ -11,25 +11,38 @@ use proxy_wasm::types::MetricType;
 use waypoint_l4_config::Config;
 use waypoint_l4_route::Outcome;
 
-use crate::host;
+use crate::host::{self, Clock, Shared};
 
-/// Counts the connections that come to one outcome.
+/// Counts connections.
 pub(crate) struct Counter(Option<u32>);
 
 impl Counter {
+    /// Of those that come to the outcome.
     pub(crate) fn new(outcome: &Outcome<'_>) -> Self {
         let result = match (outcome.refuses, outcome.cluster) {
             (true, _) => "refused",
             (false, Some(_)) => "chosen",
             (false, None) => "default",
         };
-        let labels = labels(
+        Self::named(
+            outcome,
+            &format!("l4_result=.={result};.;waypoint_l4_connections_total"),
+        )
+    }
+
+    /// Of those that came to the outcome, and were closed when it was none any more.
+    pub(crate) fn drained(outcome: &Outcome<'_>) -> Self {
+        Self::named(outcome, "waypoint_l4_connections_drained_total")
+    }
+
+    fn named(outcome: &Outcome<'_>, name: &str) -> Self {
+        let mut labels = labels(
             outcome.chain,
             outcome.rule.unwrap_or("none"),
             outcome.backend.unwrap_or("none"),
         );
-        let name = format!("{labels}l4_result=.={result};.;waypoint_l4_connections_total");
-        Self(metric(MetricType::Counter, &name))
+        labels.push_str(name);
+        Self(metric(MetricType::Counter, &labels))
     }
 
     pub(crate) fn increment(&self) {
@@ -43,6 +56,8 @@ impl Counter {
 /// What is shown of a configuration.
 pub(crate) struct Gauges {
     revision: u64,
+    /// Where the names of the gauges before are.
+    shared: Shared,
     /// By the name of the gauge.
     weights: Vec<(String, u64)>,
 }
@@ -62,6 +77,7 @@ impl Gauges {
         let revision = config.revision.as_deref().and_then(number);
         Self {
             revision: revision.unwrap_or(0),
+            shared: Shared::new("weights"),
             weights,
         }
     }
@@ -74,14 +90,16 @@ impl Gauges {
     /// configuration before, whose gauges Envoy keeps, have weight 0 now.
     pub(crate) fn show(&self) {
         gauge("waypoint_l4_config_revision", self.revision);
-        if let Some(now) = host::now() {
+        if let Some(now) = host::now(Clock::Wall) {
             gauge("waypoint_l4_config_last_update_seconds", now / 1000);
         }
         let names: Vec<_> = self.weights.iter().map(|(name, _)| name.as_str()).collect();
         let names = names.join("\n");
-        let before = host::replace_shared("weights", &names);
+        let (before, _) = self.shared.read().unwrap_or_default();
         // Of the VMs that take a configuration up, one is the first.
-        if before != names {
+        if before != names.as_bytes() {
+            self.shared.write(names.as_bytes());
+            let before = String::from_utf8(before).unwrap_or_default();
             before.lines().for_each(|name| gauge(name, 0));
         }
         for (name, weight) in &self.weights {
@@ -118,7 +136,7 @@ fn metric(kind: MetricType, name: &str) -> Option<u32> {
         match ids.binary_search_by(|(known, _)| known.as_str().cmp(name)) {
             Ok(place) => ids.get(place).map(|(_, id)| *id),
             Err(place) => {
-                let id = hostcalls::define_metric(kind, name).ok()?;
+                let id = host::define_metric(kind, name)?;
                 ids.insert(place, (name.to_string(), id));
                 Some(id)
             }

@@ -42,9 +42,22 @@ impl Active {
             (false, _) => 1,
             (true, next) => next.unwrap_or(0),
         };
-        let period = Duration::from_millis(period);
+        self.tick(Duration::from_millis(period));
+    }
+
+    fn tick(&self, period: Duration) {
         if self.tick_period.replace(period) != period {
             host::set_tick_period(period);
+        }
+    }
+}
+
+/// Envoy goes on calling `on_tick` for a plugin that is gone, as often as it asked for, and to nobody's
+/// use, once for each update: so it is told to stop.
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        if let Some(active) = &self.active {
+            active.tick(Duration::ZERO);
         }
     }
 }
@@ -92,6 +105,7 @@ fn departure(outcome: Outcome<'_>) -> Option<Rc<Departure>> {
     (!outcome.refuses).then(|| {
         Rc::new(Departure {
             cluster: cluster.into(),
+            drained: Counter::drained(&outcome),
             after: u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
         })
     })

@@ -26,7 +26,6 @@ const IMPORTS: [&str; 17] = [
     "env.proxy_continue_stream",
     "env.proxy_define_metric",
     "env.proxy_get_buffer_bytes",
-    "env.proxy_get_current_time_nanoseconds",
     "env.proxy_get_log_level",
     "env.proxy_get_property",
     "env.proxy_get_shared_data",
@@ -37,6 +36,8 @@ const IMPORTS: [&str; 17] = [
     "env.proxy_set_property",
     "env.proxy_set_shared_data",
     "env.proxy_set_tick_period_milliseconds",
+    // Both clocks, the one of the day and the one that is never put back.
+    "wasi_snapshot_preview1.clock_time_get",
     "wasi_snapshot_preview1.random_get",
 ];
 

@@ -15,6 +15,7 @@ mod plain;
 mod protocols;
 mod refusals;
 mod routing;
+mod ticks;
 mod updates;
 
 use std::path::{Path, PathBuf};

@@ -177,7 +177,7 @@ async fn weights_are_those_of_the_configuration_in_force() -> Result<()> {
         .await
 }
 
-fn labels(chain: &str, rule: &str, backend: &str, result: &str) -> String {
+pub(crate) fn labels(chain: &str, rule: &str, backend: &str, result: &str) -> String {
     format!(
         r#"{CONNECTIONS}{{l4_backend="{backend}",l4_chain="{chain}",l4_result="{result}",l4_rule="{rule}"}}"#
     )

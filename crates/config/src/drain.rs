@@ -12,7 +12,8 @@ use crate::object::objects;
 #[serde(remote = "Self", rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Drain {
-    /// How long a connection goes on whose backend has a weight in no rule of the chain any more.
+    /// How long a connection goes on whose cluster has a weight in no rule of the chain any more, and is
+    /// not where those go either that no rule takes. Then it is reset, as by Envoy's own drain.
     pub on_removal: Time,
 }
 

@@ -161,8 +161,8 @@ impl From<ServiceAccount> for String {
     }
 }
 
-/// An IP network, `address/prefix length` on the wire. One of IPv4 in the dress of IPv6 is the network of
-/// IPv4: addresses are compared without that dress. `::/0` is any IPv6 address, and no other.
+/// An IP network, `address/prefix length` on the wire. An IPv4-mapped one is the network
+/// of IPv4 that it maps, as an IPv4-mapped address is one of IPv4. `::/0` is any IPv6 address, and no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(

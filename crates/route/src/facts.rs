@@ -40,7 +40,7 @@ impl<'a, F: Facts> Known<'a, F> {
     }
 
     /// The client's address without its port, which for connections that share a tunnel says nothing;
-    /// IPv4 if it is IPv4 in the dress of IPv6.
+    /// IPv4 if it is IPv4-mapped.
     pub(crate) fn source_ip(&self) -> Option<IpAddr> {
         let ask = || {
             let address = self.facts.source_address()?.parse::<SocketAddr>().ok()?;

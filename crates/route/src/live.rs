@@ -1,6 +1,6 @@
 use alloc::vec::Vec;
 
-use waypoint_l4_config::{Config, Target};
+use waypoint_l4_config::{Config, Otherwise, Rule, Target};
 use xxhash_rust::xxh64::xxh64;
 
 /// Which clusters of which chains a configuration sends connections to.
@@ -17,12 +17,17 @@ impl Live {
     pub fn new(config: &Config) -> Self {
         let mut live = Self::default();
         for listener in &config.listeners {
-            live.insert(chain_entry(&listener.chain));
+            let chain = &listener.chain;
+            live.insert(chain_entry(chain));
+            let takes_all = |rule: &Rule| rule.matches.is_default();
+            if listener.otherwise == Otherwise::Default && !listener.rules.iter().any(takes_all) {
+                live.insert(cluster_entry(chain, chain));
+            }
             for backend in listener.rules.iter().flat_map(|rule| &rule.backends) {
                 if let Target::Cluster(cluster) = &backend.target
                     && backend.weight.value() > 0
                 {
-                    live.insert(cluster_entry(&listener.chain, cluster));
+                    live.insert(cluster_entry(chain, cluster));
                 }
             }
         }
@@ -30,9 +35,16 @@ impl Live {
     }
 
     /// Whether connections of the chain may be sent to the cluster.
+    ///
+    /// Connections that no rule takes stay with tcp_proxy's own cluster, which on a waypoint has the
+    /// name of the chain.
     pub fn holds(&self, chain: &str, cluster: &str) -> bool {
-        let named = self.has(chain_entry(chain));
-        self.has(cluster_entry(if named { chain } else { "*" }, cluster))
+        let is_named = |chain| self.has(chain_entry(chain));
+        let listener = if is_named(chain) { chain } else { "*" };
+        let is_left_alone = !is_named(listener);
+        let is_own = cluster == chain;
+        self.has(cluster_entry(listener, cluster))
+            || is_own && (is_left_alone || self.has(cluster_entry(listener, listener)))
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {

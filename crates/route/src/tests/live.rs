@@ -1,3 +1,8 @@
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
 use wasm_bindgen_test::wasm_bindgen_test;
 use waypoint_l4_config::parse;
 
@@ -29,4 +34,53 @@ fn clusters_with_a_weight_are_live() {
     }
     assert_eq!(Live::from_bytes(&live.to_bytes()), live);
     assert!(!Live::default().holds("a", "c1"));
+}
+
+/// What no rule takes stays with tcp_proxy's own cluster, whose name is the chain's.
+#[wasm_bindgen_test(unsupported = test)]
+fn the_chains_own_cluster_is_live_where_a_connection_may_be_left_to_it() {
+    let backends = r#""backends":[{"name":"b","cluster":"c"}]"#;
+    let all = format!(r#"{{"name":"all",{backends}}}"#);
+    let some = format!(r#"{{"name":"some","match":{{"sni":["a.b"]}},{backends}}}"#);
+    let none = r#"{"name":"none","backends":[{"name":"b","cluster":"a","weight":0}]}"#.to_string();
+    let to_itself = r#"{"name":"self","backends":[{"name":"b","cluster":"a"}]}"#.to_string();
+    let refuse = r#""otherwise":"refuse""#;
+    let default = r#""otherwise":"default""#;
+    let chain = |chain: &str, otherwise: &str, rules: &[&String]| {
+        let rules = rules.iter().map(|rule| rule.as_str()).collect::<Vec<_>>();
+        let rules = rules.join(",");
+        format!(r#"{{"chain":"{chain}",{otherwise},"rules":[{rules}]}}"#)
+    };
+    let cases = [
+        (vec![], true),
+        (vec![chain("other", refuse, &[&all])], true),
+        (vec![chain("a", default, &[])], true),
+        (vec![chain("a", default, &[&some])], true),
+        (vec![chain("a", default, &[&some, &all])], false),
+        (vec![chain("a", default, &[&none])], false),
+        (vec![chain("a", refuse, &[])], false),
+        (vec![chain("a", refuse, &[&some])], false),
+        (vec![chain("a", refuse, &[&some, &to_itself])], true),
+        (vec![chain("*", default, &[])], true),
+        (vec![chain("*", default, &[&some])], true),
+        (vec![chain("*", default, &[&all])], false),
+        (vec![chain("*", refuse, &[&some])], false),
+        // What is named is not any chain's.
+        (
+            vec![chain("a", default, &[]), chain("*", refuse, &[&all])],
+            true,
+        ),
+        (
+            vec![chain("a", refuse, &[&some]), chain("*", default, &[])],
+            false,
+        ),
+    ];
+    for (listeners, expected) in cases {
+        let listeners = listeners.join(",");
+        let json = format!(r#"{{"version":1,"listeners":[{listeners}]}}"#);
+        let live = Live::new(&parse(json.as_bytes()).unwrap());
+        let live = Live::from_bytes(&live.to_bytes());
+        assert_eq!(live.holds("a", "a"), expected, "{listeners}");
+        assert!(!live.holds("a", "gone"), "{listeners}");
+    }
 }

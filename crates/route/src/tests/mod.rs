@@ -7,6 +7,7 @@ mod live;
 mod random;
 mod sticky;
 mod table;
+mod unknown;
 
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -88,3 +88,41 @@ fn sticky(shares: &[(&str, u32)]) -> Sticky {
     let names = shares.iter().map(|(name, _)| *name);
     Sticky::new(names.zip(weights(&numbers)))
 }
+
+#[cfg(not(target_arch = "wasm32"))]
+mod properties {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::{format, sticky};
+
+    proptest! {
+        /// One changed weight: clients move to the backend whose weight grew, or from the one whose weight
+        /// fell, and nowhere else.
+        #[test]
+        fn only_clients_of_the_changed_backend_move(
+            weights in prop::collection::vec(prop_oneof![Just(0), 1..100_u32, Just(1_000_000)], 1..10),
+            place in any::<prop::sample::Index>(),
+            changed in prop_oneof![Just(0), 1..100_u32, Just(1_000_000)],
+            keys in prop::collection::vec(any::<[u8; 4]>(), 100),
+        ) {
+            let place = place.index(weights.len());
+            let names: Vec<_> = (0..weights.len()).map(|number| format!("v{number}")).collect();
+            let names = || names.iter().map(|name| name.as_str());
+            let before = names().zip(weights.iter().copied()).collect::<Vec<_>>();
+            let mut after = before.clone();
+            after[place].1 = changed;
+            let (one, other) = (sticky(&before), sticky(&after));
+            for key in keys {
+                let (from, to) = (one.pick(&key), other.pick(&key));
+                if changed >= weights[place] {
+                    prop_assert!(to == from || to == Some(place), "{:?} to {:?}", from, to);
+                }
+                if changed <= weights[place] {
+                    prop_assert!(to == from || from == Some(place), "{:?} to {:?}", from, to);
+                }
+            }
+        }
+    }
+}
