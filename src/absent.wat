@@ -8,6 +8,7 @@
   (func (export "proxy_dequeue_shared_queue") (param i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_done") (result i32) unreachable)
   (func (export "proxy_enqueue_shared_queue") (param i32 i32 i32) (result i32) unreachable)
+  (func (export "proxy_get_current_time_nanoseconds") (param i32) (result i32) unreachable)
   (func (export "proxy_get_header_map_pairs") (param i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_get_header_map_value") (param i32 i32 i32 i32 i32) (result i32) unreachable)
   (func (export "proxy_get_status") (param i32 i32 i32) (result i32) unreachable)
