@@ -15,6 +15,7 @@ CLI := target/release/waypoint-l4
 IMAGE_TOOL := target/release/waypoint-l4-image
 IMAGES := target/image
 WASM_TARGET := wasm32-unknown-unknown
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 CONFIG_REFERENCE := cargo run --locked --quiet -p waypoint-l4-config --features schema --example reference
 # Paths of the machine that builds have no place in what is shipped.
 REMAP := target.$(WASM_TARGET).rustflags=["--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo","--remap-path-prefix=$(CURDIR)=waypoint-l4"]
@@ -104,6 +105,21 @@ test-image: setup setup-image-tests wasm static ## the images, in a real registr
 .PHONY: test-wasm
 test-wasm: $(TOOLS)/wasm-target $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION)
 	RUSTC="$(CURDIR)/target/wasm-rustc" cargo test --locked -p waypoint-l4-route --lib --target $(WASM_TARGET)
+
+# What cargo-fuzz passes to rustc, without the sanitizers: those take a nightly compiler, and look for
+# what only unsafe code does. `cargo +nightly fuzz run manifests` works as well.
+FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-, \
+  level=4 inline-8bit-counters pc-table trace-compares)
+FUZZ_SECONDS := 10
+
+.PHONY: fuzz
+fuzz: ## any bytes for manifests, for FUZZ_SECONDS=10; what makes it fail is left in target/fuzz
+	cp Cargo.lock fuzz/
+	RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --release --manifest-path fuzz/Cargo.toml \
+	  --target $(HOST) --target-dir target/fuzz
+	@mkdir -p target/fuzz/corpus
+	target/fuzz/$(HOST)/release/manifests -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=60 \
+	  -print_final_stats=1 -artifact_prefix=target/fuzz/ target/fuzz/corpus testdata/compile testdata/manifests
 
 .PHONY: golden
 golden: ## rewrites the expected outputs in testdata/compile; read the diff before you commit it
