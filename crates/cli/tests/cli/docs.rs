@@ -90,7 +90,7 @@ fn shell(root: &Path, command: &str) -> (bool, String) {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_waypoint-l4"));
     let folder = program.parent().unwrap().display().to_string();
     let path = std::env::var("PATH").unwrap_or_default();
-    let output = Command::new("sh")
+    let output = Command::new("bash")
         .args(["-c", &format!("{{ {command}\n}} 2>&1")])
         .current_dir(root)
         .env("PATH", format!("{folder}:{path}"))
